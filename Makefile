@@ -1,0 +1,73 @@
+# Two commands set everything up: `make serve` and `make test`. The second run of each is quick: what was installed
+# is remembered by stamp files inside .venv, which are older than pyproject.toml only when that has changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# serve: the port, and any further directives, e.g. make serve PORT=7000 ARGS="--appendonly no"
+PORT ?= 6379
+ARGS ?=
+# test: further arguments for pytest, e.g. make test PYTEST_ARGS="-k zadd -x"
+PYTEST_ARGS ?=
+# bench: options of benchmarks.run, e.g. make bench BENCH_ARGS="--quick --rows set,get"
+BENCH_ARGS ?=
+
+.PHONY: help serve test bench lint format types check clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.stamp-run  ## install, then run the server on PORT (6379) with ARGS
+	@exec $(BIN)/python -m pyredis --port $(PORT) $(ARGS)
+
+test: $(VENV)/.stamp-test | /usr/bin/redis-server  ## install what the tests need, then run them all
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.stamp-bench | /usr/bin/redis-server  ## measure ours beside redis-server, write benchmarks/results
+	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+lint: $(VENV)/.stamp-dev  ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(VENV)/.stamp-dev  ## ruff: fix what it can and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(VENV)/.stamp-dev  ## mypy --strict on the package
+	$(BIN)/mypy --strict pyredis
+
+check: lint types test  ## everything that must pass before a change lands
+
+clean:  ## remove the environment and the caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("pyredis needs Python 3.11 or later; try: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: on Debian, apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.stamp-run: pyproject.toml | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.stamp-test: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[test]'
+	@touch $(VENV)/.stamp-run $@
+
+$(VENV)/.stamp-bench: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[test,bench]'
+	@touch $(VENV)/.stamp-run $(VENV)/.stamp-test $@
+
+$(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[test,dev]'
+	@touch $(VENV)/.stamp-run $(VENV)/.stamp-test $@
+
+# The oracle: Debian's redis-server with its tools. The package starts a service on 6379, which nobody here needs.
+/usr/bin/redis-server:
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server redis-tools
+	-$(SUDO) service redis-server stop

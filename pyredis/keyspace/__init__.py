@@ -1,0 +1,1 @@
+"""Databases, expiry, and the one epilogue of every change of data."""

@@ -1,0 +1,244 @@
+"""A database: keys, values and deadlines, and the only code that reads ``db.dict`` and ``db.expires``.
+
+(Bodies of the hottest commands, GET and SET, look inside by name; a test compares them with the functions here.)
+
+Invariants: every key of ``expires`` is in ``dict``; an aggregate value is never empty; ``index``, when present, knows
+exactly the keys of ``dict``; ``gate`` is true whenever a plain ``dict.get`` would not be the whole truth of a lookup.
+
+A value's type is its class: ``bytes`` is a string (``bytearray`` one that was appended to or written into: encoding
+``raw``), ``ListObj``, ``SetObj``, ``HashObj``, ``ZSetObj`` the aggregates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyredis.engines.key_index import KeyIndex
+from pyredis.keyspace.deadlines import Deadlines
+from pyredis.keyspace.state import NOTIFY_KEY_MISS, NOTIFY_NEW
+
+if TYPE_CHECKING:
+    from pyredis.keyspace.state import KeyspaceState
+
+Value = Any
+"""bytes | bytearray | ListObj | SetObj | HashObj | ZSetObj | …: told apart with ``type(value) is X``."""
+
+
+class Database:
+    """One numbered database.
+
+    ``watched_keys``: key → clients that WATCH it; ``blocking_keys``: key → clients that wait, first come first served
+    (both are kept by the core; here only to be asked).
+    """
+
+    __slots__ = (
+        "access",
+        "blocking_keys",
+        "deadlines",
+        "dict",
+        "expires",
+        "gate",
+        "hooks",
+        "id",
+        "index",
+        "ks",
+        "watched_keys",
+    )
+
+    def __init__(self, ks: KeyspaceState, number: int) -> None:
+        self.ks = ks
+        self.id = number
+        self.dict: dict[bytes, Value] = {}
+        self.expires: dict[bytes, int] = {}
+        """Deadlines in Unix milliseconds."""
+        self.deadlines = Deadlines()
+        self.index: KeyIndex | None = None
+        """For SCAN and RANDOMKEY; made when first asked for."""
+        self.access: dict[bytes, int] | None = None
+        """Unix seconds of each key's last access, kept once OBJECT IDLETIME or an LRU policy asks for it."""
+        self.watched_keys: dict[bytes, Any] = {}
+        self.blocking_keys: dict[bytes, Any] = {}
+        self.hooks = 0
+        self.gate = False
+
+    def __len__(self) -> int:
+        return len(self.dict)
+
+    def set_hook(self, bit: int, on: bool) -> None:
+        """Set or clear one of the ``HOOK_*`` bits."""
+        self.hooks = self.hooks | bit if on else self.hooks & ~bit
+
+    def refresh_gate(self) -> None:
+        """Recompute ``gate`` after expires, index or access began or ceased to be used."""
+        self.gate = bool(self.expires) or self.index is not None or self.access is not None
+
+    # --- looking up -------------------------------------------------------------------------------------------
+
+    def expire_if_needed(self, key: bytes) -> bool:
+        """Remove ``key`` if its time has come; True if it is (logically) gone."""
+        when = self.expires.get(key)
+        if when is None or when > self.ks.mstime or self.ks.lazy_expire_disabled:
+            return False
+        self.expire_now(key)
+        return True
+
+    def expire_now(self, key: bytes) -> None:
+        """Remove an expired key, count and announce it."""
+        ks = self.ks
+        self.delete(key)
+        ks.stat_expired_keys += 1
+        if ks.on_expired is not None:
+            ks.on_expired(self, key)
+
+    def lookup_read(self, key: bytes) -> Value | None:
+        """The value for a command that reads; counts a hit or a miss and the access."""
+        if self.gate:
+            if key in self.expires:
+                self.expire_if_needed(key)
+            if self.access is not None and key in self.dict and not self.ks_no_touch():
+                self.access[key] = self.ks.mstime // 1000
+        value = self.dict.get(key)
+        ks = self.ks
+        if value is None:
+            ks.stat_keyspace_misses += 1
+            if self.hooks and ks.notify_flags & NOTIFY_KEY_MISS and ks.on_notify is not None:
+                ks.on_notify(NOTIFY_KEY_MISS, b"keymiss", key, self)
+        else:
+            ks.stat_keyspace_hits += 1
+        return value
+
+    def lookup_write(self, key: bytes) -> Value | None:
+        """The value for a command that writes: no statistics."""
+        if self.gate:
+            if key in self.expires:
+                self.expire_if_needed(key)
+            if self.access is not None and key in self.dict and not self.ks_no_touch():
+                self.access[key] = self.ks.mstime // 1000
+        return self.dict.get(key)
+
+    def peek(self, key: bytes) -> Value | None:
+        """The value without statistics and without counting as an access (OBJECT, TYPE, TTL …)."""
+        if key in self.expires:
+            self.expire_if_needed(key)
+        return self.dict.get(key)
+
+    def ks_no_touch(self) -> bool:
+        """True while the running command must not count as an access (CLIENT NO-TOUCH)."""
+        return self.ks.no_touch
+
+    def exists(self, key: bytes) -> bool:
+        """True if ``key`` is there and not expired; no statistics."""
+        return self.peek(key) is not None
+
+    # --- changing ---------------------------------------------------------------------------------------------
+
+    def add(self, key: bytes, value: Value) -> None:
+        """Add a key that is not there (Redis's dbAdd)."""
+        self.dict[key] = value
+        if self.gate:
+            if self.index is not None:
+                self.index.added(key)
+            if self.access is not None:
+                self.access[key] = self.ks.mstime // 1000
+        ks = self.ks
+        if self.hooks and ks.notify_flags & NOTIFY_NEW and ks.on_notify is not None:
+            ks.on_notify(NOTIFY_NEW, b"new", key, self)
+
+    def overwrite(self, key: bytes, value: Value) -> None:
+        """Replace the value of a key that is there, keeping its deadline."""
+        self.dict[key] = value
+
+    def set_key(self, key: bytes, value: Value, keep_ttl: bool = False) -> None:
+        """Set a key whether it is there or not; its deadline goes unless ``keep_ttl``. Announces nothing."""
+        if key in self.dict:
+            self.dict[key] = value
+            if not keep_ttl and key in self.expires:
+                self.persist(key)
+            if self.access is not None:
+                self.access[key] = self.ks.mstime // 1000
+        else:
+            self.add(key, value)
+
+    def delete(self, key: bytes) -> bool:
+        """Remove a key with its deadline; True if it was there. Announces nothing."""
+        value = self.dict.pop(key, None)
+        if value is None:
+            return False
+        if self.gate:
+            if key in self.expires:
+                self.persist(key)
+            if self.index is not None:
+                self.index.removed(key)
+            if self.access is not None:
+                self.access.pop(key, None)
+        return True
+
+    # --- deadlines --------------------------------------------------------------------------------------------
+
+    def get_expire(self, key: bytes) -> int:
+        """The deadline in Unix milliseconds, -1 if there is none."""
+        return self.expires.get(key, -1)
+
+    def set_expire(self, key: bytes, when: int) -> None:
+        """Give a key that is there a deadline in Unix milliseconds."""
+        old = self.expires.get(key)
+        self.expires[key] = when
+        self.deadlines.add(key, when, old, self.expires)
+        self.gate = True
+
+    def persist(self, key: bytes) -> bool:
+        """Take a key's deadline away; True if it had one."""
+        if self.expires.pop(key, None) is None:
+            return False
+        if not self.expires:
+            self.deadlines.clear()
+            self.refresh_gate()
+        return True
+
+    # --- whole database ---------------------------------------------------------------------------------------
+
+    def key_index(self) -> KeyIndex:
+        """The index for SCAN and random keys, made at the first call: O(n) once, then kept up to date."""
+        if self.index is None:
+            self.index = KeyIndex(self.dict)
+            self.gate = True
+        return self.index
+
+    def random_key(self) -> bytes | None:
+        """A random key that has not expired; None if the database is empty."""
+        tries = 0
+        while self.dict:
+            key = self.key_index().random(self.ks.rng)
+            if key is None or not self.expire_if_needed(key):
+                return key
+            tries += 1
+        return None
+
+    def track_access(self) -> dict[bytes, int]:
+        """Keep the time of each key's last access from now on (keys there now count as accessed now)."""
+        if self.access is None:
+            self.access = dict.fromkeys(self.dict, self.ks.mstime // 1000)
+            self.gate = True
+        return self.access
+
+    def clear(self) -> int:
+        """Remove all keys; returns how many there were. Announces nothing."""
+        n = len(self.dict)
+        self.dict = {}
+        self.expires = {}
+        self.deadlines.clear()
+        self.index = None
+        if self.access is not None:
+            self.access = {}
+        self.refresh_gate()
+        return n
+
+    def swap_contents(self, other: Database) -> None:
+        """SWAPDB: exchange the data; watchers, waiting clients and numbers stay where they are."""
+        self.dict, other.dict = other.dict, self.dict
+        self.expires, other.expires = other.expires, self.expires
+        self.deadlines, other.deadlines = other.deadlines, self.deadlines
+        self.index, other.index = other.index, self.index
+        self.access, other.access = other.access, self.access
+        self.refresh_gate()
+        other.refresh_gate()

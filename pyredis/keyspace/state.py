@@ -1,0 +1,114 @@
+"""What all databases of one server share: time, randomness, the count of changes, statistics, and hooks upwards.
+
+``core.server.Server`` is a :class:`KeyspaceState`; the keyspace itself only knows this part. Hooks are slots that the
+core fills at start, so that imports point down only.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pyredis.keyspace.db import Database
+
+# Classes of keyspace notifications (notify-keyspace-events).
+NOTIFY_KEYSPACE: Final = 1 << 0  # K
+NOTIFY_KEYEVENT: Final = 1 << 1  # E
+NOTIFY_GENERIC: Final = 1 << 2  # g
+NOTIFY_STRING: Final = 1 << 3  # $
+NOTIFY_LIST: Final = 1 << 4  # l
+NOTIFY_SET: Final = 1 << 5  # s
+NOTIFY_HASH: Final = 1 << 6  # h
+NOTIFY_ZSET: Final = 1 << 7  # z
+NOTIFY_EXPIRED: Final = 1 << 8  # x
+NOTIFY_EVICTED: Final = 1 << 9  # e
+NOTIFY_STREAM: Final = 1 << 10  # t
+NOTIFY_KEY_MISS: Final = 1 << 11  # m
+NOTIFY_MODULE: Final = 1 << 13  # d
+NOTIFY_NEW: Final = 1 << 14  # n
+NOTIFY_ALL: Final = (
+    NOTIFY_GENERIC
+    | NOTIFY_STRING
+    | NOTIFY_LIST
+    | NOTIFY_SET
+    | NOTIFY_HASH
+    | NOTIFY_ZSET
+    | NOTIFY_EXPIRED
+    | NOTIFY_EVICTED
+    | NOTIFY_STREAM
+    | NOTIFY_MODULE
+)  # A
+
+# Bits of Database.hooks: why a change of a key needs more than counting it.
+HOOK_WATCH: Final = 1
+HOOK_BLOCKING: Final = 2
+HOOK_NOTIFY: Final = 4
+HOOK_TRACKING: Final = 8
+
+
+class Clock:
+    """The source of time; tests replace it to drive expiry without sleeping."""
+
+    __slots__ = ("offset",)
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+        """Seconds added to the real time."""
+
+    def time(self) -> float:
+        """Unix time in seconds."""
+        return time.time() + self.offset
+
+    def advance(self, seconds: float) -> None:
+        """Let time jump forward."""
+        self.offset += seconds
+
+
+class KeyspaceState:
+    """The part of the server that the keyspace needs.
+
+    ``mstime`` is Unix time in milliseconds, read once per batch of commands (and once per script), never per lookup.
+    """
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.rng = random.Random()
+        self.mstime = int(self.clock.time() * 1000)
+        self.dbs: list[Database] = []
+        self.dirty = 0
+        """Changes of data since the last save; a command that changed nothing leaves it alone."""
+        self.notify_flags = 0
+        self.active_expire_enabled = True
+        self.no_touch = False
+        """True while the running client asked for CLIENT NO-TOUCH."""
+        self.lazy_expire_disabled = 0
+        """Over zero while expired keys are to be seen as they are (DEBUG SET-ACTIVE-EXPIRE does not set this)."""
+        self.stat_keyspace_hits = 0
+        self.stat_keyspace_misses = 0
+        self.stat_expired_keys = 0
+        self.stat_expired_stale_perc = 0.0
+        self.stat_expired_time_cap_reached_count = 0
+        self.stat_expire_cycle_usec = 0
+        self.on_notify: Callable[[int, bytes, bytes, Database], None] | None = None
+        """``(class, event, key, db)``: publishes a keyspace notification."""
+        self.on_watched: Callable[[Database, bytes], None] | None = None
+        """``(db, key)``: a watched key was touched."""
+        self.on_ready: Callable[[Database, bytes], None] | None = None
+        """``(db, key)``: a key that clients wait for was changed."""
+        self.on_tracked: Callable[[Database, bytes], None] | None = None
+        """``(db, key)``: a key changed while client-side caching is on."""
+        self.on_expired: Callable[[Database, bytes], None] | None = None
+        """``(db, key)``: a key expired (already removed): tell AOF and replicas."""
+
+    def update_time(self) -> None:
+        """Read the clock."""
+        self.mstime = int(self.clock.time() * 1000)
+
+    def set_notify_flags(self, flags: int) -> None:
+        """Choose the classes of keyspace notifications (``NOTIFY_*`` bits)."""
+        self.notify_flags = flags
+        for db in self.dbs:
+            db.set_hook(HOOK_NOTIFY, bool(flags))

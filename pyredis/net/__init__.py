@@ -1,0 +1,1 @@
+"""Listeners and connections: bytes in and out of the dispatcher."""
