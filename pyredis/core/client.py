@@ -1,0 +1,178 @@
+"""One client's state: what the connection has chosen, what waits for it, and which commands it may run unasked.
+
+A client knows its connection only as a :class:`Connection` (four calls), so that sockets, in-process clients and
+tests use the same dispatcher. ``fast`` is the gate of the hot path: see ``core/dispatch``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from pyredis.core.command import Command
+    from pyredis.core.server import Server
+    from pyredis.keyspace.db import Database
+
+CLIENT_MULTI: Final = 1 << 0
+CLIENT_BLOCKED: Final = 1 << 1
+CLIENT_DIRTY_CAS: Final = 1 << 2  # a watched key changed: EXEC fails
+CLIENT_DIRTY_EXEC: Final = 1 << 3  # a command was refused while queueing: EXEC aborts
+CLIENT_CLOSE_AFTER_REPLY: Final = 1 << 4
+CLIENT_CLOSED: Final = 1 << 5
+CLIENT_PUBSUB: Final = 1 << 6
+CLIENT_MONITOR: Final = 1 << 7
+CLIENT_REPLY_OFF: Final = 1 << 8
+CLIENT_REPLY_SKIP_NEXT: Final = 1 << 9
+CLIENT_REPLY_SKIP: Final = 1 << 10
+CLIENT_DENY_BLOCKING: Final = 1 << 11  # inside EXEC (or a script): blocking commands do not block
+CLIENT_NO_EVICT: Final = 1 << 12
+CLIENT_NO_TOUCH: Final = 1 << 13
+CLIENT_UNIX_SOCKET: Final = 1 << 14
+CLIENT_PAUSED: Final = 1 << 15  # parked by CLIENT PAUSE
+CLIENT_REPLICA: Final = 1 << 16
+CLIENT_MASTER: Final = 1 << 17
+
+CLIENT_STOP: Final = CLIENT_BLOCKED | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED | CLIENT_PAUSED
+"""Flags with which the batch of commands at hand does not go on."""
+CLIENT_GATED: Final = (
+    CLIENT_MULTI
+    | CLIENT_MONITOR
+    | CLIENT_REPLY_OFF
+    | CLIENT_REPLY_SKIP_NEXT
+    | CLIENT_REPLY_SKIP
+    | CLIENT_DENY_BLOCKING
+    | CLIENT_NO_TOUCH
+    | CLIENT_STOP
+)
+"""Flags with which every command takes the path with all checks."""
+
+
+class Connection(Protocol):
+    """What a client needs of its connection."""
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+
+    def close(self, flush: bool) -> None:
+        """End the connection; with ``flush`` after what was written has left."""
+
+    def pause_reading(self) -> None:
+        """Take no more input for now."""
+
+    def resume_reading(self) -> None:
+        """Take input again."""
+
+    def output_bytes(self) -> int:
+        """Bytes written and not sent yet."""
+
+    def input_bytes(self) -> int:
+        """Bytes received and not parsed yet."""
+
+
+class BlockedState:
+    """Why a client waits: for which keys, until when, and the command that is run again when a key is ready."""
+
+    __slots__ = ("argv", "command", "db", "deadline", "keys", "kind", "on_timeout", "timer")
+
+    def __init__(self, kind: int, db: Database, keys: list[bytes], deadline: float) -> None:
+        self.kind = kind
+        self.db = db
+        self.keys = keys
+        self.deadline = deadline
+        """Loop time at which to give up; 0 = never."""
+        self.argv: list[bytes] = []
+        self.command: Command | None = None
+        self.on_timeout: bytes = b""
+        self.timer: Any = None
+
+
+class Client:
+    """A connected client."""
+
+    __slots__ = (
+        "addr",
+        "argv_size",
+        "authenticated",
+        "blocked",
+        "channels",
+        "close_reason",
+        "conn",
+        "ctime",
+        "db",
+        "fast",
+        "flags",
+        "id",
+        "laddr",
+        "last_cmd",
+        "last_interaction",
+        "lib_name",
+        "lib_ver",
+        "multi",
+        "multi_mem",
+        "name",
+        "out",
+        "out_soft_since",
+        "patterns",
+        "pending",
+        "resp",
+        "rewritten",
+        "server",
+        "shard_channels",
+        "tracking",
+        "user",
+        "watched",
+    )
+
+    def __init__(self, server: Server, client_id: int, conn: Connection, addr: bytes, laddr: bytes) -> None:
+        self.server = server
+        self.id = client_id
+        self.conn = conn
+        self.addr = addr
+        """``ip:port`` of the peer (``/path:0`` for a unix socket)."""
+        self.laddr = laddr
+        self.db: Database = server.dbs[0]
+        self.fast: dict[bytes, Command] = {}
+        """Raw name (upper or lower case) → commands that this client may run now without any question asked."""
+        self.flags = 0
+        self.resp = 2
+        self.out: list[bytes] = []
+        """Encoded replies of the batch at hand, not handed to the connection yet."""
+        self.authenticated = False
+        self.user = b"default"
+        self.name = b""
+        self.lib_name = b""
+        self.lib_ver = b""
+        self.ctime = server.mstime
+        self.last_interaction = server.mstime
+        self.last_cmd: Command | None = None
+        self.multi: list[tuple[Command, list[bytes]]] | None = None
+        self.multi_mem = 0
+        self.watched: dict[tuple[int, bytes], bool] = {}
+        """(db number, key) → True if the key was expired already when WATCH came."""
+        self.channels: dict[bytes, None] = {}
+        self.patterns: dict[bytes, None] = {}
+        self.shard_channels: dict[bytes, None] = {}
+        self.blocked: BlockedState | None = None
+        self.pending: list[list[bytes]] = []
+        """Commands that arrived while the client was blocked or paused."""
+        self.rewritten: list[list[bytes]] | None = None
+        """What the running command propagates instead of itself (several commands, or none)."""
+        self.argv_size = 0
+        self.out_soft_since = 0
+        self.tracking: Any = None
+        self.close_reason = b""
+
+    def add_reply(self, data: bytes) -> None:
+        """Queue an encoded reply or push message; it leaves with the next flush."""
+        if not self.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_CLOSED):
+            if not self.out:
+                self.server.pending_writes[self] = None
+            self.out.append(data)
+
+    def subscriptions(self) -> int:
+        """Channels and patterns (shard channels are counted apart)."""
+        return len(self.channels) + len(self.patterns)
+
+    def subscribed(self) -> bool:
+        """True while there is any subscription: with RESP2 only a few commands are allowed then."""
+        return bool(self.channels or self.patterns or self.shard_channels)

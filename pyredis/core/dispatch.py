@@ -1,0 +1,365 @@
+"""From argv to reply: the batch loop, the checks before a command, the call itself, and what follows a change.
+
+Each client holds ``fast``, a dict of the commands that need no check now; everything unusual (not authenticated, MULTI,
+subscribed, MONITOR somewhere, paused …) narrows or empties it. So what is switched off costs nothing: the hot loop
+asks one dict, tests the arity, and calls. :func:`refresh_fast` is the only writer of ``fast``. For every state the fast
+path and :func:`process_command` give the same replies.
+
+Time is measured per run of the same command: a pipeline of 16 GETs costs two clock readings, and their mean goes into
+the statistics of GET. Commands that may be slow are measured one by one.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Final
+
+from pyredis.core.client import (
+    CLIENT_BLOCKED,
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_CLOSED,
+    CLIENT_DIRTY_EXEC,
+    CLIENT_GATED,
+    CLIENT_MULTI,
+    CLIENT_NO_TOUCH,
+    CLIENT_PAUSED,
+    CLIENT_REPLY_SKIP,
+    CLIENT_REPLY_SKIP_NEXT,
+    CLIENT_STOP,
+    Client,
+)
+from pyredis.core.command import (
+    CMD_ADMIN,
+    CMD_BLOCKING,
+    CMD_FAST,
+    CMD_GATED,
+    CMD_MAY_REPLICATE,
+    CMD_NO_AUTH,
+    CMD_NO_MULTI,
+    CMD_NOSCRIPT,
+    CMD_PUBSUB,
+    CMD_SKIP_MONITOR,
+    CMD_SKIP_SLOWLOG,
+    CMD_WRITE,
+    Command,
+)
+from pyredis.core.propagate import flush, propagate_command
+from pyredis.resp.errors import NOAUTH, CommandError, sanitize, unknown_subcommand, wrong_arity
+from pyredis.resp.reply import OK, QUEUED, error
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+EMPTY: Final[dict[bytes, Command]] = {}
+_NEVER_FAST: Final = CMD_GATED | CMD_ADMIN | CMD_BLOCKING | CMD_NO_AUTH | CMD_PUBSUB | CMD_NOSCRIPT | CMD_SKIP_MONITOR
+
+# Bits of server.gates: why all clients take the path with all checks.
+GATE_MONITOR: Final = 1
+GATE_PAUSED: Final = 2
+GATE_SLOWLOG: Final = 4
+GATE_LOADING: Final = 8
+
+
+def build_fast_table(commands: dict[bytes, Command]) -> dict[bytes, Command]:
+    """Upper- and lower-case names of the commands that may run without checks."""
+    table: dict[bytes, Command] = {}
+    for name, cmd in commands.items():
+        if cmd.proc is not None and not cmd.subs and not cmd.flags & _NEVER_FAST:
+            table[name] = table[name.lower()] = cmd
+    return table
+
+
+def refresh_fast(c: Client) -> None:
+    """Choose the client's fast table after its state or the server's gates changed."""
+    server = c.server
+    if c.flags & CLIENT_GATED or server.gates or not c.authenticated or (c.resp == 2 and c.subscribed()):
+        c.fast = EMPTY
+    else:
+        c.fast = server.fast
+
+
+def set_gate(server: Server, bit: int, on: bool) -> None:
+    """Open or close one of the server-wide gates; all clients follow."""
+    gates = server.gates | bit if on else server.gates & ~bit
+    if gates != server.gates:
+        server.gates = gates
+        for c in server.clients.values():
+            refresh_fast(c)
+
+
+def run_batch(c: Client, batch: list[list[bytes]]) -> None:
+    """Run the commands of one chunk of input; replies are left in ``c.out``, unrun commands in ``c.pending``."""
+    server = c.server
+    append = c.out.append
+    fast = c.fast
+    feeders = server.feeders
+    dirty = server.dirty
+    previous: Command | None = None
+    n = 0
+    position = 0
+    started = perf_counter_ns()
+    for argv in batch:
+        position += 1
+        cmd = fast.get(argv[0])
+        if cmd is None or not cmd.argc_min <= len(argv) <= cmd.argc_max:
+            if previous is not None:
+                account(server, previous, n, perf_counter_ns() - started)
+                c.last_cmd = previous
+                previous = None
+            process_command(c, argv)
+            if c.flags & CLIENT_STOP:
+                c.pending += batch[position:]
+                return
+            fast, feeders, dirty = c.fast, server.feeders, server.dirty
+            continue
+        if cmd is not previous:
+            now = perf_counter_ns()
+            if previous is not None:
+                account(server, previous, n, now - started)
+            previous, n, started = cmd, 0, now
+        n += 1
+        try:
+            reply = cmd.proc(c, argv)  # type: ignore[misc]  # only commands with a body are in the table
+        except CommandError as e:
+            reply = error_reply(server, e.message)
+            cmd.failed_calls += 1
+        except Exception:
+            reply = internal_error(c, cmd, argv)
+        if reply is not None:
+            append(reply)
+        if feeders and (server.dirty != dirty or server.also_propagate):
+            after_write(c, argv, dirty)
+            dirty = server.dirty
+        if server.ready_keys:
+            server.handle_ready_keys()
+            if c.flags & CLIENT_STOP:
+                break
+        if not cmd.flags & CMD_FAST:
+            now = perf_counter_ns()
+            elapsed = now - started
+            account(server, cmd, n, elapsed)
+            if elapsed > server.slowlog_threshold_ns:
+                server.slow_command(c, cmd, argv, elapsed)
+            previous, started, c.last_cmd = None, now, cmd
+    if previous is not None:
+        account(server, previous, n, perf_counter_ns() - started)
+        c.last_cmd = previous
+    if position < len(batch):
+        c.pending += batch[position:]
+
+
+def account(server: Server, cmd: Command, n: int, elapsed_ns: int) -> None:
+    """Add ``n`` calls that took ``elapsed_ns`` together to a command's statistics."""
+    cmd.calls += n
+    cmd.usec += elapsed_ns / 1000
+    server.stat_numcommands += n
+    mean = elapsed_ns // n >> 10
+    histogram = cmd.histogram
+    histogram[mean] = histogram.get(mean, 0) + n
+
+
+def after_write(c: Client, argv: list[bytes], dirty: int) -> None:
+    """A command changed data: propagate it, and at the end of the unit hand everything to the feeders."""
+    server = c.server
+    if server.dirty != dirty:
+        propagate_command(c, c.db.id, argv)
+    c.rewritten = None
+    if not server.nesting:
+        flush(server)
+
+
+def error_reply(server: Server, message: bytes) -> bytes:
+    """Encode an error and count it by its code."""
+    server.count_error(message)
+    return error(message)
+
+
+def internal_error(c: Client, cmd: Command, argv: list[bytes]) -> bytes:
+    """A bug: logged, answered with an error, and this client is closed; the server and the others go on."""
+    c.server.log_exception(b"while running %b for client id=%d" % (cmd.fullname, c.id))
+    c.flags |= CLIENT_CLOSE_AFTER_REPLY
+    refresh_fast(c)
+    return error_reply(c.server, b"ERR internal error while running '%b'" % cmd.fullname)
+
+
+# --- the path with all checks -------------------------------------------------------------------------------------
+
+
+def lookup_command(server: Server, argv: list[bytes]) -> Command | None:
+    """The command (or subcommand) that argv names, None if there is none."""
+    cmd = server.commands.get(argv[0].upper())
+    if cmd is not None and cmd.subs and len(argv) > 1:
+        return cmd.subs.get(argv[1].upper())
+    return cmd
+
+
+def unknown_command(server: Server, argv: list[bytes]) -> CommandError:
+    """The error for a name that is no command, with the beginning of its arguments."""
+    parent = server.commands.get(argv[0].upper())
+    if parent is not None and parent.subs:
+        return unknown_subcommand(parent.fullname, argv[1])
+    args = b""
+    for arg in argv[1:]:
+        if len(args) >= 128:
+            break
+        args += b"'%b' " % arg[: 128 - len(args)]
+    text = b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:128], args)
+    return CommandError(sanitize(text))
+
+
+def process_command(c: Client, argv: list[bytes]) -> None:
+    """All the questions Redis asks before a command runs, in its order; then queue it or call it."""
+    server = c.server
+    if argv[0].lower() == b"quit":
+        c.add_reply(OK)
+        c.flags |= CLIENT_CLOSE_AFTER_REPLY
+        refresh_fast(c)
+        return
+    cmd = lookup_command(server, argv)
+    if cmd is None:
+        reject(c, None, unknown_command(server, argv).message)
+        return
+    if not cmd.argc_min <= len(argv) <= cmd.argc_max or cmd.proc is None:
+        reject(c, cmd, wrong_arity(cmd.fullname).message)
+        return
+    refusal = _refusal(c, cmd, argv)
+    if refusal is not None:
+        reject(c, cmd, refusal)
+        return
+    flags = cmd.flags
+    if server.paused_until and _paused(server, c, flags):
+        c.flags |= CLIENT_PAUSED
+        server.paused_clients[c] = None
+        c.pending.insert(0, argv)
+        refresh_fast(c)
+        return
+    if c.flags & CLIENT_MULTI and cmd.fullname not in _NOT_QUEUED:
+        assert c.multi is not None
+        c.multi.append((cmd, argv))
+        c.multi_mem += sum(map(len, argv))
+        c.add_reply(QUEUED)
+        _end_reply_skip(c, cmd)
+        return
+    c.last_cmd = cmd
+    reply = call(c, cmd, argv)
+    if reply is not None:
+        c.add_reply(reply)
+    _end_reply_skip(c, cmd)
+    if server.ready_keys and not server.nesting:
+        server.handle_ready_keys()
+
+
+_NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+_IN_PUBSUB: Final = frozenset(
+    (
+        b"ping",
+        b"subscribe",
+        b"ssubscribe",
+        b"unsubscribe",
+        b"sunsubscribe",
+        b"psubscribe",
+        b"punsubscribe",
+        b"quit",
+        b"reset",
+    )
+)
+
+
+def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
+    """Why the command may not run now; None if it may."""
+    if not c.authenticated and not cmd.flags & CMD_NO_AUTH:
+        return NOAUTH
+    if c.flags & CLIENT_MULTI and cmd.flags & CMD_NO_MULTI:
+        return b"ERR Command not allowed inside a transaction"
+    if c.resp == 2 and c.subscribed() and cmd.fullname not in _IN_PUBSUB:
+        return (
+            b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET"
+            b" are allowed in this context" % cmd.fullname
+        )
+    return None
+
+
+def _paused(server: Server, c: Client, flags: int) -> bool:
+    if server.pause_all:
+        return True
+    if flags & (CMD_WRITE | CMD_MAY_REPLICATE):
+        return True
+    # EXEC waits when what was queued would write.
+    return flags & CMD_NOSCRIPT != 0 and c.multi is not None and any(
+        cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE) for cmd, _ in c.multi
+    )
+
+
+def reject(c: Client, cmd: Command | None, message: bytes) -> None:
+    """Refuse a command before it ran; a transaction that was being queued is spoilt."""
+    if cmd is not None:
+        cmd.rejected_calls += 1
+        if cmd.fullname == b"exec":
+            c.server.discard_transaction(c)
+            text = message[4:] if message.startswith(b"ERR ") else message
+            message = b"EXECABORT Transaction discarded because of: " + text
+    if c.flags & CLIENT_MULTI:
+        c.flags |= CLIENT_DIRTY_EXEC
+    c.add_reply(error_reply(c.server, message))
+    _end_reply_skip(c, cmd)
+
+
+def _end_reply_skip(c: Client, cmd: Command | None) -> None:
+    """CLIENT REPLY SKIP covers the command after it, not the one that asked."""
+    if c.flags & CLIENT_REPLY_SKIP:
+        c.flags &= ~CLIENT_REPLY_SKIP
+        refresh_fast(c)
+    if c.flags & CLIENT_REPLY_SKIP_NEXT:
+        c.flags = c.flags & ~CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP
+        refresh_fast(c)
+
+
+def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
+    """Run a command: its reply, its statistics, MONITOR, the slow log, propagation."""
+    server = c.server
+    dirty = server.dirty
+    server.no_touch = bool(c.flags & CLIENT_NO_TOUCH) and cmd.fullname != b"touch"
+    started = perf_counter_ns()
+    db = c.db.id
+    try:
+        assert cmd.proc is not None
+        reply = cmd.proc(c, argv)
+    except CommandError as e:
+        reply = error_reply(server, e.message)
+        cmd.failed_calls += 1
+    except Exception:
+        reply = internal_error(c, cmd, argv)
+    server.no_touch = False
+    elapsed = perf_counter_ns() - started
+    if not c.flags & CLIENT_BLOCKED:
+        account(server, cmd, 1, elapsed)
+        if elapsed > server.slowlog_threshold_ns and not cmd.flags & CMD_SKIP_SLOWLOG:
+            server.slow_command(c, cmd, argv, elapsed)
+    if server.monitors and not cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
+        server.feed_monitors(c, db, argv)
+    if server.feeders and (server.dirty != dirty or server.also_propagate):
+        after_write(c, argv, dirty)
+    return reply
+
+
+def call_blocked(c: Client) -> None:
+    """Run a waiting client's command again; if it got its reply, the client is released and goes on."""
+    state = c.blocked
+    assert state is not None and state.command is not None
+    server = c.server
+    db, c.db = c.db, state.db
+    reply = call(c, state.command, state.argv)
+    c.db = db
+    if reply is not None:
+        server.unblock(c)
+        c.add_reply(reply)
+        server.resume(c)
+
+
+def run_pending(c: Client) -> None:
+    """Go on with the commands that arrived while the client waited."""
+    while c.pending and not c.flags & CLIENT_STOP:
+        batch, c.pending = c.pending, []
+        run_batch(c, batch)
+    if c.flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED):
+        c.pending = []

@@ -1,0 +1,66 @@
+"""What a change of data looks like to the append-only file and to replicas: exactly once, as effects, in order.
+
+A command propagates itself unless its body says otherwise: :func:`rewrite` (other commands instead), :func:`prevent`
+(nothing), :func:`also_propagate` (something in addition). Within MULTI/EXEC (``server.nesting > 0``) the operations are
+held and leave as one MULTI … EXEC. Feeders are attached by the application; without any, nothing is encoded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyredis.core.client import Client
+    from pyredis.core.server import Server
+    from pyredis.keyspace.db import Database
+
+
+def rewrite(c: Client, *commands: list[bytes]) -> None:
+    """The running command propagates as ``commands`` instead of as itself."""
+    if c.server.feeders:
+        c.rewritten = list(commands)
+
+
+def prevent(c: Client) -> None:
+    """The running command propagates nothing."""
+    if c.server.feeders:
+        c.rewritten = []
+
+
+def also_propagate(server: Server, db: int, argv: list[bytes]) -> None:
+    """Queue a command for the feeders; it leaves at the end of the unit at hand."""
+    if server.feeders:
+        server.also_propagate.append((db, argv))
+
+
+def propagate_command(c: Client, db: int, argv: list[bytes]) -> None:
+    """After a command that changed data: queue it (or what it was rewritten to)."""
+    server = c.server
+    if server.feeders:
+        if c.rewritten is None:
+            server.also_propagate.append((db, argv))
+        else:
+            for instead in c.rewritten:
+                server.also_propagate.append((db, instead))
+    c.rewritten = None
+
+
+def propagate_expired(db: Database, key: bytes) -> None:
+    """A key expired: the master decides, so AOF and replicas get a DEL (hook of the keyspace)."""
+    server: Server = db.ks  # type: ignore[assignment]  # the keyspace state is the server
+    also_propagate(server, db.id, [b"UNLINK" if server.config.lazyfree_lazy_expire else b"DEL", key])
+    if not server.nesting and not server.executing:
+        flush(server)
+
+
+def flush(server: Server) -> None:
+    """Hand the queued operations to the feeders: one alone as it is, several as one transaction."""
+    ops = server.also_propagate
+    if not ops:
+        return
+    server.also_propagate = []
+    if len(ops) > 1:
+        ops = [(ops[0][0], [b"MULTI"]), *ops, (ops[-1][0], [b"EXEC"])]
+    for feeder in server.feeders:
+        for db, argv in ops:
+            feeder(db, argv)
