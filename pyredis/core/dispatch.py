@@ -226,8 +226,7 @@ def process_command(c: Client, argv: list[bytes]) -> None:
     if refusal is not None:
         reject(c, cmd, refusal)
         return
-    flags = cmd.flags
-    if server.paused_until and _paused(server, c, flags):
+    if server.paused_until and _paused(server, c, cmd):
         c.flags |= CLIENT_PAUSED
         server.paused_clients[c] = None
         c.pending.insert(0, argv)
@@ -279,15 +278,13 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     return None
 
 
-def _paused(server: Server, c: Client, flags: int) -> bool:
-    if server.pause_all:
+def _paused(server: Server, c: Client, cmd: Command) -> bool:
+    """True if CLIENT PAUSE holds this command back: all of them, or those that (may) write."""
+    if server.pause_all or cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE):
         return True
-    if flags & (CMD_WRITE | CMD_MAY_REPLICATE):
-        return True
-    # EXEC waits when what was queued would write.
-    return flags & CMD_NOSCRIPT != 0 and c.multi is not None and any(
-        cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE) for cmd, _ in c.multi
-    )
+    if cmd.fullname == b"exec" and c.multi is not None:
+        return any(queued.flags & (CMD_WRITE | CMD_MAY_REPLICATE) for queued, _ in c.multi)
+    return False
 
 
 def reject(c: Client, cmd: Command | None, message: bytes) -> None:

@@ -1,0 +1,303 @@
+"""What one server owns: databases, clients, the command table, configuration, counters; and its cron.
+
+No global state: two servers in one process share nothing but declarations. Subsystems are attached by ``pyredis.app``,
+the only module that names them together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pyredis.core.blocked import handle_clients_blocked_on_keys, signal_key_as_ready, unblock_client
+from pyredis.core.client import CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSED, CLIENT_PAUSED, Client
+from pyredis.core.command import Command, build_table
+from pyredis.core.dispatch import GATE_PAUSED, GATE_SLOWLOG, build_fast_table, refresh_fast, run_pending, set_gate
+from pyredis.core.latency import LatencyMonitor
+from pyredis.core.multi import discard_transaction, touch_watched_key
+from pyredis.core.notify import publish_keyspace_event
+from pyredis.core.propagate import propagate_expired
+from pyredis.core.slowlog import Slowlog
+from pyredis.core.stats import Stats
+from pyredis.engines.list import ListObj
+from pyredis.engines.zset import ZSetObj
+from pyredis.keyspace.db import Database
+from pyredis.keyspace.expire import active_expire_cycle
+from pyredis.keyspace.state import KeyspaceState
+from pyredis.lib.splitargs import quote_arg
+
+if TYPE_CHECKING:
+    from pyredis.core.config import Config
+    from pyredis.core.logging import Logger
+
+Feeder = Callable[[int, list[bytes]], None]
+"""``(db, argv)``: takes one propagated command."""
+
+BLOCKED_LIST = 1
+BLOCKED_ZSET = 2
+
+
+class Server(KeyspaceState):
+    """One server: everything that a client can reach, without sockets."""
+
+    def __init__(self, config: Config, log: Logger) -> None:
+        super().__init__()
+        self.config = config
+        self.log = log
+        self.config_file: str | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.run_id = os.urandom(20).hex().encode()
+        self.pid = os.getpid()
+        self.started_at = self.clock.time()
+        self.started_monotonic = monotonic()
+        self.tcp_port = config.port
+        self.dbs = [Database(self, n) for n in range(config.databases)]
+        self.commands: dict[bytes, Command] = build_table()
+        self.fast = build_fast_table(self.commands)
+        self.gates = 0
+        self.slowlog_threshold_ns = 1 << 62
+
+        self.clients: dict[int, Client] = {}
+        self.next_client_id = 1
+        self.pending_writes: dict[Client, None] = {}
+        self.blocked_clients: dict[Client, None] = {}
+        self.blocking_kinds: dict[type, int] = {ListObj: BLOCKED_LIST, ZSetObj: BLOCKED_ZSET}
+        self.ready_keys: dict[tuple[int, bytes], None] = {}
+        self.serving_blocked = False
+        self.paused_until = 0
+        """Unix milliseconds until which commands are held back; 0 = not paused."""
+        self.pause_all = False
+        self.paused_clients: dict[Client, None] = {}
+        self.monitors: dict[Client, None] = {}
+
+        self.channels: dict[bytes, dict[Client, None]] = {}
+        self.patterns: dict[bytes, dict[Client, None]] = {}
+        self.shard_channels: dict[bytes, dict[Client, None]] = {}
+
+        self.nesting = 0
+        """Over 0 inside EXEC: what is propagated is held back and leaves as one transaction."""
+        self.executing = False
+        self.also_propagate: list[tuple[int, list[bytes]]] = []
+        self.feeders: list[Feeder] = []
+
+        self.stats = Stats()
+        self.stat_numcommands = 0
+        self.slowlog = Slowlog()
+        self.latency = LatencyMonitor()
+        self.shutdown_requested: asyncio.Event | None = None
+        self.shutdown_hooks: list[Callable[[], None]] = []
+        self._expire_soon: asyncio.TimerHandle | None = None
+        self._cron: asyncio.TimerHandle | None = None
+        self.cron_loops = 0
+        self.cron_jobs: list[Callable[[], None]] = []
+        self.on_ready = signal_key_as_ready
+        self.on_watched = touch_watched_key
+        self.on_notify = publish_keyspace_event
+        self.on_expired = propagate_expired
+        self.apply_slowlog_config()
+        self.set_notify_flags(config.notify_keyspace_events)
+
+    # --- clients ----------------------------------------------------------------------------------------------
+
+    def add_client(self, c: Client) -> None:
+        """Enter a new client; it is authenticated at once if no password is set."""
+        self.clients[c.id] = c
+        c.authenticated = not self.config.requirepass
+        self.stats.connections_received += 1
+        refresh_fast(c)
+
+    def new_client_id(self) -> int:
+        """The next client ID; IDs are never used again."""
+        number = self.next_client_id
+        self.next_client_id += 1
+        return number
+
+    def free_client(self, c: Client) -> None:
+        """Forget a client whose connection has ended: it leaves nothing behind in any table."""
+        if self.clients.pop(c.id, None) is None:
+            return
+        c.flags |= CLIENT_CLOSED
+        unblock_client(c)
+        self.paused_clients.pop(c, None)
+        self.monitors.pop(c, None)
+        self.pending_writes.pop(c, None)
+        discard_transaction(c)
+        self.drop_subscriptions(c)
+        c.pending = []
+        c.out = []
+        refresh_fast(c)
+
+    def drop_subscriptions(self, c: Client) -> None:
+        """Remove a client from every channel without telling it."""
+        for mine, table in (
+            (c.channels, self.channels),
+            (c.patterns, self.patterns),
+            (c.shard_channels, self.shard_channels),
+        ):
+            for channel in mine:
+                subscribers = table[channel]
+                del subscribers[c]
+                if not subscribers:
+                    del table[channel]
+            mine.clear()
+
+    def close_client(self, c: Client, flush: bool = False) -> None:
+        """End a client's connection; with ``flush`` after its replies have left."""
+        if flush:
+            self.flush_client(c)
+        c.conn.close(flush)
+
+    def discard_transaction(self, c: Client) -> None:
+        """Leave MULTI."""
+        discard_transaction(c)
+
+    # --- output -----------------------------------------------------------------------------------------------
+
+    def flush_client(self, c: Client) -> None:
+        """Hand the queued replies to the connection."""
+        self.pending_writes.pop(c, None)
+        if c.out:
+            data = b"".join(c.out)
+            c.out.clear()
+            c.conn.write(data)
+        if c.flags & CLIENT_CLOSE_AFTER_REPLY and not c.flags & CLIENT_CLOSED:
+            c.conn.close(True)
+
+    def flush_pending_writes(self) -> None:
+        """End of a turn: every client that has replies queued gets them."""
+        while self.pending_writes:
+            self.flush_client(next(iter(self.pending_writes)))
+
+    def after_event(self) -> None:
+        """What ends every turn of the loop that ran commands outside of a connection's own batch."""
+        if self.ready_keys:
+            self.handle_ready_keys()
+        if self.pending_writes:
+            self.flush_pending_writes()
+
+    # --- waiting ----------------------------------------------------------------------------------------------
+
+    def handle_ready_keys(self) -> None:
+        """Serve clients blocked on keys that became ready."""
+        handle_clients_blocked_on_keys(self)
+
+    def unblock(self, c: Client) -> None:
+        """Take a client out of the queues it waits in."""
+        unblock_client(c)
+
+    def resume(self, c: Client) -> None:
+        """A client no longer waits: run what it sent meanwhile, in a turn of its own."""
+        if self.loop is not None:
+            self.loop.call_soon(self._resume, c)
+
+    def _resume(self, c: Client) -> None:
+        if c.id in self.clients:
+            self.update_time()
+            if c.pending:
+                run_pending(c)
+            self.flush_client(c)
+            c.conn.resume_reading()
+        self.after_event()
+
+    def pause_clients(self, until_ms: int, everything: bool) -> None:
+        """CLIENT PAUSE until a Unix time in milliseconds; a longer or stricter pause in force is kept."""
+        self.pause_all = everything or (self.pause_all and bool(self.paused_until))
+        self.paused_until = max(until_ms, self.paused_until)
+        set_gate(self, GATE_PAUSED, True)
+        if self.loop is not None:
+            self.loop.call_later(max(0.0, (self.paused_until - self.mstime) / 1000 + 0.001), self._pause_over)
+
+    def _pause_over(self) -> None:
+        self.update_time()
+        if self.paused_until and self.mstime >= self.paused_until:
+            self.unpause_clients()
+
+    def unpause_clients(self) -> None:
+        """End CLIENT PAUSE; the commands held back run now."""
+        self.paused_until = 0
+        self.pause_all = False
+        set_gate(self, GATE_PAUSED, False)
+        waiting, self.paused_clients = self.paused_clients, {}
+        for c in waiting:
+            c.flags &= ~CLIENT_PAUSED
+            refresh_fast(c)
+            self.resume(c)
+
+    # --- diagnostics ------------------------------------------------------------------------------------------
+
+    def count_error(self, message: bytes) -> None:
+        """Count an error reply under its code (the first word)."""
+        self.stats.count_error(message)
+
+    def log_exception(self, doing: bytes) -> None:
+        """Log the exception being handled with its traceback."""
+        self.log.exception("Internal error " + doing.decode("latin-1"))
+
+    def slow_command(self, c: Client, cmd: Command, argv: list[bytes], elapsed_ns: int) -> None:
+        """A command took longer than the slow log's (or the latency monitor's) threshold."""
+        usec = elapsed_ns // 1000
+        threshold = self.config.slowlog_log_slower_than
+        if threshold >= 0 and usec >= threshold:
+            self.slowlog.add(self, c, cmd, argv, usec)
+        limit = self.config.latency_monitor_threshold
+        if limit and usec >= limit * 1000:
+            self.latency.add(b"fast-command" if cmd.flags & (1 << 14) else b"command", usec // 1000, self.mstime)
+
+    def apply_slowlog_config(self) -> None:
+        """Recompute from which duration on a command is reported; a small threshold measures every single command."""
+        thresholds = []
+        if self.config.slowlog_log_slower_than >= 0:
+            thresholds.append(self.config.slowlog_log_slower_than)
+        if self.config.latency_monitor_threshold:
+            thresholds.append(self.config.latency_monitor_threshold * 1000)
+        least = min(thresholds, default=1 << 50)
+        self.slowlog_threshold_ns = max(least * 1000 - 1, -1)
+        set_gate(self, GATE_SLOWLOG, least < 2000)
+        self.slowlog.set_max_len(self.config.slowlog_max_len)
+
+    def feed_monitors(self, c: Client, db: int, argv: list[bytes]) -> None:
+        """Show a command to the clients in MONITOR mode."""
+        from_addr = c.addr if c.addr else b"?:0"
+        now = self.clock.time()
+        args = b" ".join([quote_arg(arg) for arg in argv])
+        line = b"+%d.%06d [%d %b] %b\r\n" % (int(now), int(now % 1 * 1e6), db, from_addr, args)
+        for monitor in self.monitors:
+            monitor.add_reply(line)
+
+    # --- cron -------------------------------------------------------------------------------------------------
+
+    def start_cron(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin the periodic work on ``loop``."""
+        self.loop = loop
+        self.update_time()
+        self._cron = loop.call_later(1 / self.config.hz, self.cron)
+
+    def stop_cron(self) -> None:
+        """End the periodic work."""
+        for timer in (self._cron, self._expire_soon):
+            if timer is not None:
+                timer.cancel()
+        self._cron = self._expire_soon = None
+
+    def cron(self) -> None:
+        """``hz`` times a second: expiry, clients that are idle or over their limits, statistics."""
+        assert self.loop is not None
+        self._cron = self.loop.call_later(1 / self.config.hz, self.cron)
+        self.update_time()
+        self.cron_loops += 1
+        self.expire_cycle()
+        self.stats.sample(self)
+        for job in self.cron_jobs:
+            job()
+        self.after_event()
+
+    def expire_cycle(self) -> None:
+        """A slice of at most 5 ms of active expiry; comes back within milliseconds while keys are due."""
+        self._expire_soon = None
+        self.update_time()
+        if active_expire_cycle(self, 0.005) and self.loop is not None:
+            self._expire_soon = self.loop.call_later(0.005, self.expire_cycle)
+        self.after_event()
