@@ -1,0 +1,1 @@
+"""Small independent pieces: number formats, patterns, quoting. Imports nothing of ours."""
