@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pyredis.core.blocked import handle_clients_blocked_on_keys, signal_key_as_ready, unblock_client
 from pyredis.core.client import CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSED, CLIENT_PAUSED, Client
@@ -38,6 +38,13 @@ Feeder = Callable[[int, list[bytes]], None]
 
 BLOCKED_LIST = 1
 BLOCKED_ZSET = 2
+
+
+class Listening(Protocol):
+    """What CONFIG SET port and bind need of the listening sockets."""
+
+    async def open_tcp(self, port: int, addresses: list[str]) -> None:
+        """Listen anew."""
 
 
 class Server(KeyspaceState):
@@ -87,8 +94,9 @@ class Server(KeyspaceState):
         self.stat_numcommands = 0
         self.slowlog = Slowlog()
         self.latency = LatencyMonitor()
-        self.shutdown_requested: asyncio.Event | None = None
-        self.shutdown_hooks: list[Callable[[], None]] = []
+        self.on_shutdown: Callable[[int], None] | None = None
+        """Ends the process with an exit code; set by the application."""
+        self.listeners: Listening | None = None
         self._expire_soon: asyncio.TimerHandle | None = None
         self._cron: asyncio.TimerHandle | None = None
         self.cron_loops = 0

@@ -4,7 +4,8 @@
 list: pushing and popping is O(1), indexing is O(1), a range is one or two slices. When a pop finds its own stack empty
 it first moves half of the other stack over, which makes pops O(1) amortised, whichever ends are used.
 
-Invariant: the list is ``reversed(head) + tail``. Element ``i`` is ``head[len(head) - 1 - i]`` or ``tail[i - len(head)]``.
+Invariant: the list is ``reversed(head) + tail``: element ``i`` is ``head[len(head) - 1 - i]`` or
+``tail[i - len(head)]``.
 """
 
 from __future__ import annotations

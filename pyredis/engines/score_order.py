@@ -173,16 +173,31 @@ class ScoreOrder:
 
         O(removed + LOAD + number of chunks).
         """
-        self.size -= high - low
+        n = high - low
         c1, i1 = self.select(low)
+        self.size -= n
         chunk = self.chunks[c1]
         scores = self.scores[c1]
-        n = high - low
         members_out = chunk[i1 : i1 + n]
         scores_out = scores[i1 : i1 + n]
         del chunk[i1 : i1 + n]
         del scores[i1 : i1 + n]
+        small = self.load >> 2
         left = n - len(members_out)
+        if left:
+            self.groups = None
+            self._remove_after(c1, left, members_out, scores_out)
+        elif self.groups is not None:
+            self.groups[c1 >> _SHIFT] -= n
+        if not chunk or (len(chunk) < small and len(self.chunks) > 1):
+            self._join(c1)
+        else:
+            self.max_members[c1] = chunk[-1]
+            self.max_scores[c1] = scores[-1]
+        return members_out, scores_out
+
+    def _remove_after(self, c1: int, left: int, members_out: list[bytes], scores_out: list[float]) -> None:
+        """Take out the ``left`` members that follow chunk ``c1``, appending them to the two lists."""
         c2 = c1 + 1
         while left:
             members = self.chunks[c2]
@@ -196,21 +211,12 @@ class ScoreOrder:
             scores_out += self.scores[c2]
             left -= len(members)
             c2 += 1
-        if c2 > c1 + 1:
-            del self.chunks[c1 + 1 : c2]
-            del self.scores[c1 + 1 : c2]
-            del self.max_members[c1 + 1 : c2]
-            del self.max_scores[c1 + 1 : c2]
-        self.groups = None
-        small = self.load >> 2
-        if c1 + 1 < len(self.chunks) and n > len(members_out) - n and len(self.chunks[c1 + 1]) < small:
+        del self.chunks[c1 + 1 : c2]
+        del self.scores[c1 + 1 : c2]
+        del self.max_members[c1 + 1 : c2]
+        del self.max_scores[c1 + 1 : c2]
+        if left and len(self.chunks[c1 + 1]) < self.load >> 2:
             self._join(c1 + 1)
-        if not chunk or (len(chunk) < small and len(self.chunks) > 1):
-            self._join(c1)
-        else:
-            self.max_members[c1] = chunk[-1]
-            self.max_scores[c1] = scores[-1]
-        return members_out, scores_out
 
     # --- places and ranks -------------------------------------------------------------------------------------
 
@@ -298,14 +304,15 @@ class ScoreOrder:
             out += self.chunks[c][: n - len(out)]
         return out
 
-    def slice_scores(self, low: int, high: int) -> list[float]:
-        """Return the scores of ranks ``low`` to ``high - 1`` (0 <= low < high <= size), in order."""
+    def slice_pairs(self, low: int, high: int) -> list[tuple[bytes, float]]:
+        """Return the members and scores of ranks ``low`` to ``high - 1`` (0 <= low < high <= size), in order."""
         c, i = self.select(low)
         n = high - low
-        out = self.scores[c][i : i + n]
+        out = list(zip(self.chunks[c][i : i + n], self.scores[c][i : i + n]))
         while len(out) < n:
             c += 1
-            out += self.scores[c][: n - len(out)]
+            left = n - len(out)
+            out += zip(self.chunks[c][:left], self.scores[c][:left])
         return out
 
     def check(self) -> None:

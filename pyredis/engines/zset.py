@@ -240,8 +240,7 @@ class ZSetObj:
     def _pairs(self, low: int, high: int, reverse: bool) -> Pairs:
         if low >= high:
             return []
-        order = self._ordered()
-        out = list(zip(order.slice_members(low, high), order.slice_scores(low, high)))
+        out = self._ordered().slice_pairs(low, high)
         if reverse:
             out.reverse()
         return out
@@ -394,8 +393,6 @@ class ZSetObj:
             scores = [s for chunk in self.order.scores for s in chunk]
             assert dict(zip(self.order.members(), scores)) == self.scores, "order and scores differ"
             assert self.order.size == len(self.scores)
-        else:
-            assert len(self.scores) <= LAZY_MAX or not self.scores
         if self.index is not None:
             self.index.check(self.scores)
 

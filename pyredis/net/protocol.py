@@ -1,0 +1,260 @@
+"""One connection: bytes to the dispatcher, replies to the transport, and the limits of both directions.
+
+Replies of one wake-up leave in one write. A client that does not read costs its output buffer up to
+``client-output-buffer-limit`` of its class; beyond 256 MB of unread replies its requests wait too, whatever the limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Final, cast
+
+from pyredis.core.client import (
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_CLOSED,
+    CLIENT_MONITOR,
+    CLIENT_REPLICA,
+    CLIENT_STOP,
+    CLIENT_UNIX_SOCKET,
+    Client,
+)
+from pyredis.core.dispatch import refresh_fast, run_batch
+from pyredis.resp.request import RequestReader
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+_STOP_READING_AT: Final = 256 << 20
+"""Unsent reply bytes from which on a client is not read any more."""
+
+
+def _address(name: object) -> bytes:
+    """A socket's name as Redis writes it: ``ip:port``, ``[ip6]:port``."""
+    if isinstance(name, tuple):
+        host, port = str(name[0]), int(name[1])
+        return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()
+    return b""
+
+
+class ClientProtocol(asyncio.Protocol):
+    """A client's connection over TCP, TLS or a unix socket."""
+
+    def __init__(self, server: Server, unix_path: str = "") -> None:
+        self.server = server
+        self.unix_path = unix_path
+        self.transport: asyncio.Transport | None = None
+        self.client: Client | None = None
+        self.reader: RequestReader | None = None
+        self.paused = False
+        self.closing = False
+
+    # --- asyncio's side ---------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuse what may not connect, else make the client."""
+        server = self.server
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=_STOP_READING_AT, low=_STOP_READING_AT // 2)
+        server.update_time()
+        config = server.config
+        if len(server.clients) >= config.maxclients:
+            server.stats.rejected_connections += 1
+            self._refuse(b"-ERR max number of clients reached\r\n")
+            return
+        if self.unix_path:
+            peer = name = f"{self.unix_path}:0".encode()
+        else:
+            peer = _address(transport.get_extra_info("peername"))
+            name = _address(transport.get_extra_info("sockname"))
+            if config.protected_mode and not config.requirepass and not _is_loopback(peer):
+                server.stats.rejected_connections += 1
+                self._refuse(_PROTECTED)
+                return
+            self._set_keepalive(transport)
+        client = Client(server, server.new_client_id(), self, peer, name)
+        if self.unix_path:
+            client.flags |= CLIENT_UNIX_SOCKET
+        self.client = client
+        self.reader = RequestReader(
+            proto_max_bulk_len=config.proto_max_bulk_len, query_buffer_limit=config.client_query_buffer_limit
+        )
+        server.add_client(client)
+        self.reader.authenticated = client.authenticated
+
+    def _refuse(self, message: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(message)
+        self.closing = True
+        self.transport.close()
+
+    def _set_keepalive(self, transport: asyncio.BaseTransport) -> None:
+        sock = transport.get_extra_info("socket")
+        seconds = self.server.config.tcp_keepalive
+        if sock is None or not seconds:
+            return
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        except OSError:
+            pass  # a peer that has gone already
+
+    def data_received(self, data: bytes) -> None:
+        """Run what has arrived completely; write the replies."""
+        c = self.client
+        if c is None or self.closing:
+            return
+        reader = cast(RequestReader, self.reader)
+        server = self.server
+        stats = server.stats
+        stats.net_input_bytes += len(data)
+        stats.reads_processed += 1
+        server.mstime = c.last_interaction = int(server.clock.time() * 1000)
+        if not reader.authenticated and c.authenticated:
+            reader.authenticated = True
+        batch = reader.feed(data)
+        if batch:
+            if c.flags & CLIENT_STOP:
+                c.pending += batch
+            else:
+                run_batch(c, batch)
+            if c.flags & CLIENT_STOP and not c.flags & CLIENT_CLOSE_AFTER_REPLY:
+                self.pause_reading()
+        if reader.error is not None:
+            self._protocol_error(c, reader.error.message)
+        if c.out or c.flags & CLIENT_CLOSE_AFTER_REPLY:
+            server.flush_client(c)
+        if server.pending_writes or server.ready_keys:
+            server.after_event()
+
+    def _protocol_error(self, c: Client, message: bytes) -> None:
+        """Answer what is no request and close; a query buffer over its limit closes without a word, as Redis does."""
+        if message:
+            self.server.count_error(b"ERR " + message)
+            c.add_reply(b"-ERR %b\r\n" % message)
+        else:
+            self.server.stats.query_buffer_limit_disconnections += 1
+        c.flags |= CLIENT_CLOSE_AFTER_REPLY
+        refresh_fast(c)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client."""
+        self.closing = True
+        if self.client is not None:
+            self.server.free_client(self.client)
+            self.client = None
+            self.server.after_event()
+        self.transport = None
+
+    def pause_writing(self) -> None:
+        """The peer reads too slowly."""
+        self.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The peer has caught up."""
+        if self.client is not None and not self.client.flags & CLIENT_STOP:
+            self.resume_reading()
+
+    # --- the client's side ------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send; closes the client when its output buffer is over its limit."""
+        transport = self.transport
+        if transport is None or self.closing:
+            return
+        stats = self.server.stats
+        stats.net_output_bytes += len(data)
+        stats.writes_processed += 1
+        transport.write(data)
+        c = self.client
+        if c is not None:
+            waiting = transport.get_write_buffer_size()
+            if waiting or c.out_soft_since:
+                self._check_output_limit(c, waiting)
+
+    def _check_output_limit(self, c: Client, waiting: int) -> None:
+        kind = "replica" if c.flags & CLIENT_REPLICA else "normal"
+        if c.subscribed():
+            kind = "pubsub"
+        if c.flags & CLIENT_MONITOR:
+            kind = "replica"
+        hard, soft, seconds = self.server.config.client_output_buffer_limit[kind]
+        over = bool(hard) and waiting > hard
+        if soft and waiting > soft:
+            c.out_soft_since = c.out_soft_since or self.server.mstime
+            over = over or self.server.mstime - c.out_soft_since > seconds * 1000
+        else:
+            c.out_soft_since = 0
+        if over:
+            self.server.stats.output_buffer_limit_disconnections += 1
+            self.server.log.warning(
+                f"Client id={c.id} addr={c.addr.decode()} closed for overcoming of output buffer limits."
+            )
+            self.abort()
+
+    def check_limits(self) -> None:
+        """For the cron: a soft limit is over its time even if nothing more is written."""
+        if self.client is not None and self.transport is not None and self.client.out_soft_since:
+            self._check_output_limit(self.client, self.transport.get_write_buffer_size())
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        self.closing = True
+        if self.client is not None:
+            self.client.flags |= CLIENT_CLOSED
+        if self.transport is not None:
+            self.transport.abort()
+
+    def close(self, flush: bool) -> None:
+        """End the connection."""
+        if self.closing:
+            return
+        if not flush:
+            self.abort()
+            return
+        self.closing = True
+        if self.transport is not None:
+            self.transport.close()
+
+    def pause_reading(self) -> None:
+        """Take no more input for now."""
+        if not self.paused and self.transport is not None and not self.closing:
+            self.paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take input again."""
+        if self.paused and self.transport is not None and not self.closing:
+            if self.client is not None and self.client.flags & CLIENT_STOP:
+                return
+            self.paused = False
+            self.transport.resume_reading()
+
+    def output_bytes(self) -> int:
+        """Bytes written and not sent yet."""
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
+
+    def input_bytes(self) -> int:
+        """Bytes received and not parsed yet."""
+        return self.reader.pending_bytes() if self.reader is not None else 0
+
+
+def _is_loopback(peer: bytes) -> bool:
+    return peer.startswith((b"127.", b"[::1]", b"[::ffff:127."))
+
+
+_PROTECTED: Final = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    b"default user. In this mode connections are only accepted from the loopback interface. If you want to connect "
+    b"from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode "
+    b"sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the "
+    b"same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. "
+    b"Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by "
+    b"editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the "
+    b"server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' "
+    b"option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above "
+    b"things in order for the server to start accepting connections from the outside.\r\n"
+)
