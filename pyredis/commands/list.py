@@ -1,0 +1,306 @@
+"""Lists without waiting: pushes, pops, ranges, moves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pyredis.core.args import (
+    get_int,
+    get_positive,
+    get_range_int,
+    read_list,
+    syntax_error,
+    write_list,
+)
+from pyredis.core.client import Client
+from pyredis.core.propagate import rewrite
+from pyredis.engines.list import ListObj
+from pyredis.keyspace.db import Database
+from pyredis.keyspace.modified import modified, notify
+from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_LIST
+from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN
+from pyredis.resp.errors import INDEX_OUT_OF_RANGE, NO_SUCH_KEY, CommandError
+from pyredis.resp.reply import (
+    EMPTY_ARRAY,
+    NULL,
+    NULL_ARRAY,
+    OK,
+    ZERO,
+    array_header,
+    bulk,
+    bulk_array,
+    integer,
+    integer_array,
+)
+
+HEAD: Final = True
+TAIL: Final = False
+
+
+def _push(c: Client, argv: list[bytes], head: bool, only_existing: bool) -> bytes:
+    db, key = c.db, argv[1]
+    value = write_list(db, key)
+    if value is None:
+        if only_existing:
+            return ZERO
+        value = ListObj()
+        db.add(key, value)
+    push = value.push_head if head else value.push_tail
+    for item in argv[2:]:
+        push(item)
+    modified(db, key, len(argv) - 2, NOTIFY_LIST, b"lpush" if head else b"rpush")
+    return integer(len(value))
+
+
+def lpush_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _push(c, argv, HEAD, False)
+
+
+def rpush_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _push(c, argv, TAIL, False)
+
+
+def lpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _push(c, argv, HEAD, True)
+
+
+def rpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _push(c, argv, TAIL, True)
+
+
+def removed_elements(db: Database, key: bytes, value: ListObj, n: int, event: bytes) -> None:
+    """After ``n`` elements were taken out: announce it; an empty list goes."""
+    if len(value):
+        modified(db, key, n, NOTIFY_LIST, event)
+    else:
+        db.delete(key)
+        modified(db, key, n, NOTIFY_LIST, event)
+        notify(db, key, NOTIFY_GENERIC, b"del")
+
+
+def pop_one(db: Database, key: bytes, value: ListObj, head: bool) -> bytes:
+    """Pop an element and announce it."""
+    item = value.pop_head() if head else value.pop_tail()
+    removed_elements(db, key, value, 1, b"lpop" if head else b"rpop")
+    return item
+
+
+def pop_many(db: Database, key: bytes, value: ListObj, head: bool, count: int) -> list[bytes]:
+    """Pop up to ``count`` (at least 1) elements and announce it."""
+    items = value.pop_head_n(count) if head else value.pop_tail_n(count)
+    removed_elements(db, key, value, len(items), b"lpop" if head else b"rpop")
+    return items
+
+
+def _pop(c: Client, argv: list[bytes], head: bool) -> bytes:
+    if len(argv) > 3:
+        raise CommandError(b"ERR wrong number of arguments for '%b' command" % (b"lpop" if head else b"rpop"))
+    count = get_positive(argv[2]) if len(argv) == 3 else -1
+    value = write_list(c.db, argv[1])
+    if value is None:
+        return NULL_ARRAY[c.resp] if count >= 0 else NULL[c.resp]
+    if count < 0:
+        return bulk(pop_one(c.db, argv[1], value, head))
+    if count == 0:
+        return EMPTY_ARRAY
+    return bulk_array(pop_many(c.db, argv[1], value, head, count))
+
+
+def lpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _pop(c, argv, HEAD)
+
+
+def rpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _pop(c, argv, TAIL)
+
+
+def llen_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_list(c.db, argv[1])
+    return ZERO if value is None else integer(len(value))
+
+
+def lindex_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_list(c.db, argv[1])
+    if value is None:
+        return NULL[c.resp]
+    item = value.index(get_int(argv[2]))
+    return NULL[c.resp] if item is None else bulk(item)
+
+
+def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = write_list(c.db, argv[1])
+    if value is None:
+        raise CommandError(NO_SUCH_KEY)
+    if not value.set(get_int(argv[2]), argv[3]):
+        raise CommandError(INDEX_OUT_OF_RANGE)
+    modified(c.db, argv[1], 1, NOTIFY_LIST, b"lset")
+    return OK
+
+
+def lrange_command(c: Client, argv: list[bytes]) -> bytes | None:
+    start, stop = get_int(argv[2]), get_int(argv[3])
+    value = read_list(c.db, argv[1])
+    return EMPTY_ARRAY if value is None else bulk_array(value.range(start, stop))
+
+
+def ltrim_command(c: Client, argv: list[bytes]) -> bytes | None:
+    start, stop = get_int(argv[2]), get_int(argv[3])
+    db, key = c.db, argv[1]
+    value = write_list(db, key)
+    if value is None:
+        return OK
+    before = len(value)
+    value.trim(start, stop)
+    modified(db, key, before - len(value), NOTIFY_LIST, b"ltrim")
+    if not len(value):
+        db.delete(key)
+        notify(db, key, NOTIFY_GENERIC, b"del")
+    return OK
+
+
+def linsert_command(c: Client, argv: list[bytes]) -> bytes | None:
+    where = argv[2].upper()
+    if where not in (b"BEFORE", b"AFTER"):
+        raise syntax_error()
+    value = write_list(c.db, argv[1])
+    if value is None:
+        return ZERO
+    size = value.insert(argv[3], argv[4], where == b"BEFORE")
+    if size < 0:
+        return integer(-1)
+    modified(c.db, argv[1], 1, NOTIFY_LIST, b"linsert")
+    return integer(size)
+
+
+def lrem_command(c: Client, argv: list[bytes]) -> bytes | None:
+    count = get_int(argv[2])
+    db, key = c.db, argv[1]
+    value = write_list(db, key)
+    if value is None:
+        return ZERO
+    removed = value.remove(count, argv[3])
+    if removed:
+        modified(db, key, removed, NOTIFY_LIST, b"lrem")
+        if not len(value):
+            db.delete(key)
+            notify(db, key, NOTIFY_GENERIC, b"del")
+    return integer(removed)
+
+
+def lpos_command(c: Client, argv: list[bytes]) -> bytes | None:
+    rank, count, maxlen = 1, -1, 0
+    at = 3
+    while at < len(argv):
+        word = argv[at].upper()
+        if at + 1 >= len(argv):
+            raise syntax_error()
+        text = argv[at + 1]
+        if word == b"RANK":
+            rank = get_range_int(text, -LLONG_MAX, LLONG_MAX) if text != b"%d" % LLONG_MIN else _rank_overflow()
+            if rank == 0:
+                raise CommandError(
+                    b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+                    b"or use negative to start from the end of the list"
+                )
+        elif word == b"COUNT":
+            count = get_positive(text, b"ERR COUNT can't be negative")
+        elif word == b"MAXLEN":
+            maxlen = get_positive(text, b"ERR MAXLEN can't be negative")
+        else:
+            raise syntax_error()
+        at += 2
+    value = read_list(c.db, argv[1])
+    found = value.positions(argv[2], rank, max(count, 0) if count >= 0 else 1, maxlen) if value is not None else []
+    if count >= 0:
+        return integer_array(found)
+    return integer(found[0]) if found else NULL[c.resp]
+
+
+def _rank_overflow() -> int:
+    raise CommandError(b"ERR value is out of range, value must between %d and %d" % (-LLONG_MAX, LLONG_MAX))
+
+
+# --- moves ----------------------------------------------------------------------------------------------------------
+
+
+def parse_end(text: bytes) -> bool:
+    """LEFT (True) or RIGHT."""
+    word = text.upper()
+    if word not in (b"LEFT", b"RIGHT"):
+        raise syntax_error()
+    return word == b"LEFT"
+
+
+def lmove_generic(c: Client, source: bytes, destination: bytes, from_head: bool, to_head: bool) -> bytes | None:
+    """Move one element and announce it; the element, None if the source is empty. Checks both types first."""
+    db = c.db
+    value = write_list(db, source)
+    if value is None:
+        return None
+    target = write_list(db, destination)
+    item = value.pop_head() if from_head else value.pop_tail()
+    if target is None:
+        target = ListObj()
+        db.add(destination, target)
+    if to_head:
+        target.push_head(item)
+    else:
+        target.push_tail(item)
+    modified(db, destination, 1, NOTIFY_LIST, b"lpush" if to_head else b"rpush")
+    event = b"lpop" if from_head else b"rpop"
+    modified(db, source, 0, NOTIFY_LIST, event)
+    if not len(value):
+        db.delete(source)
+        notify(db, source, NOTIFY_GENERIC, b"del")
+    return item
+
+
+def lmove_command(c: Client, argv: list[bytes]) -> bytes | None:
+    from_head, to_head = parse_end(argv[3]), parse_end(argv[4])
+    item = lmove_generic(c, argv[1], argv[2], from_head, to_head)
+    return NULL[c.resp] if item is None else bulk(item)
+
+
+def rpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
+    item = lmove_generic(c, argv[1], argv[2], TAIL, HEAD)
+    return NULL[c.resp] if item is None else bulk(item)
+
+
+def parse_mpop(argv: list[bytes], at: int) -> tuple[list[bytes], bytes, int]:
+    """``numkeys key [key …] word [COUNT count]`` from position ``at``: keys, the upper-case word, the count."""
+    numkeys = get_range_int(argv[at], 1, LLONG_MAX, b"ERR numkeys should be greater than 0")
+    where = at + 1 + numkeys
+    if where >= len(argv):
+        raise syntax_error()
+    word = argv[where].upper()
+    if word not in (b"LEFT", b"RIGHT", b"MIN", b"MAX"):
+        raise syntax_error()
+    count = -1
+    rest = where + 1
+    while rest < len(argv):
+        if count == -1 and argv[rest].upper() == b"COUNT" and rest + 1 < len(argv):
+            count = get_range_int(argv[rest + 1], 1, LLONG_MAX, b"ERR count should be greater than 0")
+            rest += 2
+        else:
+            raise syntax_error()
+    return argv[at + 1 : where], word, 1 if count == -1 else count
+
+
+def lmpop_from(c: Client, keys: list[bytes], head: bool, count: int) -> bytes | None:
+    """Pop from the first key that holds a list: the reply, None if none does."""
+    for key in keys:
+        value = write_list(c.db, key)
+        if value is not None:
+            items = pop_many(c.db, key, value, head, count)
+            name = b"LPOP" if head else b"RPOP"
+            rewrite(c, [name, key, b"%d" % len(items)])
+            return array_header(2) + bulk(key) + bulk_array(items)
+    return None
+
+
+def lmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    keys, word, count = parse_mpop(argv, 1)
+    if word not in (b"LEFT", b"RIGHT"):
+        raise syntax_error()
+    reply = lmpop_from(c, keys, word == b"LEFT", count)
+    return NULL_ARRAY[c.resp] if reply is None else reply

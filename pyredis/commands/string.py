@@ -1,0 +1,469 @@
+"""Strings: SET, GET and their relatives, counters, ranges, LCS."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+from pyredis.core.args import get_int, read_string, syntax_error, write_string
+from pyredis.core.client import Client
+from pyredis.core.propagate import rewrite
+from pyredis.keyspace.db import Database
+from pyredis.keyspace.modified import modified, notify
+from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_STRING
+from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN, string2ll
+from pyredis.lib.lcs import lcs, lcs_length
+from pyredis.lib.longdouble import add, format_human, parse_long_double
+from pyredis.resp.errors import (
+    NOT_A_FLOAT,
+    NOT_AN_INTEGER,
+    STRING_TOO_LONG,
+    WRONGTYPE,
+    CommandError,
+    wrong_arity,
+)
+from pyredis.resp.reply import (
+    BULK_HEADERS,
+    CRLF,
+    EMPTY_BULK,
+    INTEGERS,
+    NULL,
+    OK,
+    ONE,
+    ZERO,
+    array,
+    array_header,
+    bulk,
+    bulk_array_or_nulls,
+    integer,
+    map_header,
+)
+
+_BIG: Final = 4096
+
+
+# --- SET and GET ----------------------------------------------------------------------------------------------------
+
+
+class SetOptions:
+    """What follows key and value in SET (or key in GETEX)."""
+
+    __slots__ = ("deadline", "get", "keep_ttl", "nx", "persist", "xx")
+
+    def __init__(self) -> None:
+        self.nx = self.xx = self.get = self.keep_ttl = self.persist = False
+        self.deadline = 0
+        """Unix milliseconds, 0 = none."""
+
+
+def parse_expire(text: bytes, unit: bytes, now: int, command: bytes) -> int:
+    """A deadline in Unix milliseconds from the argument of EX, PX, EXAT or PXAT."""
+    n = get_int(text)
+    invalid = CommandError(b"ERR invalid expire time in '%b' command" % command)
+    if n <= 0:
+        raise invalid
+    if unit in (b"EX", b"EXAT"):
+        if n > LLONG_MAX // 1000:
+            raise invalid
+        n *= 1000
+    if unit in (b"EX", b"PX"):
+        if n > LLONG_MAX - now:
+            raise invalid
+        n += now
+    return n
+
+
+def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> SetOptions:
+    """The options of SET (``command`` = b"set") or GETEX, from position ``at`` on."""
+    o = SetOptions()
+    is_set = command == b"set"
+    expire: tuple[bytes, bytes] | None = None
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"NX" and is_set and not o.xx:
+            o.nx = True
+        elif word == b"XX" and is_set and not o.nx:
+            o.xx = True
+        elif word == b"GET" and is_set:
+            o.get = True
+        elif word == b"KEEPTTL" and is_set and expire is None:
+            o.keep_ttl = True
+        elif word == b"PERSIST" and not is_set and expire is None:
+            o.persist = True
+        elif (
+            word in (b"EX", b"PX", b"EXAT", b"PXAT")
+            and expire is None
+            and not o.keep_ttl
+            and not o.persist
+            and at + 1 < len(argv)
+        ):
+            at += 1
+            expire = (word, argv[at])
+        else:
+            raise syntax_error()
+        at += 1
+    if expire is not None:
+        o.deadline = parse_expire(expire[1], expire[0], now, command)
+    return o
+
+
+def set_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db = c.db
+    key = argv[1]
+    if len(argv) == 3 and not db.gate:
+        value = argv[2]
+        if db.hooks:
+            db.set_key(key, value)
+            modified(db, key, 1, NOTIFY_STRING, b"set")
+        else:
+            db.dict[key] = value
+            db.ks.dirty += 1
+        return OK
+    options = parse_set_options(argv, 3, c.server.mstime, b"set")
+    return set_generic_command(c, key, argv[2], options)
+
+
+def set_generic_command(c: Client, key: bytes, value: bytes, o: SetOptions) -> bytes:
+    """SET with all its options."""
+    db = c.db
+    old = db.lookup_write(key)
+    reply = OK
+    if o.get:
+        reply = _old_value(old, c.resp)
+        if old is None:
+            c.server.stat_keyspace_misses += 1
+        else:
+            c.server.stat_keyspace_hits += 1
+    if (o.nx and old is not None) or (o.xx and old is None):
+        return reply if o.get else NULL[c.resp]
+    db.set_key(key, value, o.keep_ttl)
+    if o.deadline:
+        db.set_expire(key, o.deadline)
+        rewrite(c, [b"SET", key, value, b"PXAT", b"%d" % o.deadline])
+    modified(db, key, 1, NOTIFY_STRING, b"set")
+    if o.deadline:
+        notify(db, key, NOTIFY_GENERIC, b"expire")
+    return reply
+
+
+def _old_value(old: object, resp: int) -> bytes:
+    if old is None:
+        return NULL[resp]
+    if type(old) is bytes or type(old) is bytearray:
+        return bulk(old)
+    raise CommandError(WRONGTYPE)
+
+
+def get_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db = c.db
+    value = db.lookup_read(argv[1]) if db.gate or db.hooks else db.dict.get(argv[1])
+    if type(value) is bytes:
+        if not db.gate and not db.hooks:
+            db.ks.stat_keyspace_hits += 1
+        n = len(value)
+        if n < _BIG:
+            return BULK_HEADERS[n] + value + CRLF
+        return bulk(value)
+    if value is None:
+        if not db.gate and not db.hooks:
+            db.ks.stat_keyspace_misses += 1
+        return NULL[c.resp]
+    if type(value) is bytearray:
+        return bulk(value)
+    raise CommandError(WRONGTYPE)
+
+
+def setnx_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db = c.db
+    if db.lookup_write(argv[1]) is not None:
+        return ZERO
+    db.add(argv[1], argv[2])
+    modified(db, argv[1], 1, NOTIFY_STRING, b"set")
+    return ONE
+
+
+def _setex(c: Client, argv: list[bytes], unit: bytes, command: bytes) -> bytes:
+    o = SetOptions()
+    o.deadline = parse_expire(argv[2], unit, c.server.mstime, command)
+    return set_generic_command(c, argv[1], argv[3], o)
+
+
+def setex_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _setex(c, argv, b"EX", b"setex")
+
+
+def psetex_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _setex(c, argv, b"PX", b"psetex")
+
+
+def getset_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db = c.db
+    old = read_string(db, argv[1])
+    reply = _old_value(old, c.resp)
+    db.set_key(argv[1], argv[2])
+    modified(db, argv[1], 1, NOTIFY_STRING, b"set")
+    rewrite(c, [b"SET", argv[1], argv[2]])
+    return reply
+
+
+def getdel_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    value = read_string(db, key)
+    if value is None:
+        return NULL[c.resp]
+    db.delete(key)
+    modified(db, key, 1, NOTIFY_GENERIC, b"del")
+    rewrite(c, [b"DEL", key])
+    return bulk(value)
+
+
+def getex_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    o = parse_set_options(argv, 2, c.server.mstime, b"getex")
+    value = read_string(db, key)
+    if value is None:
+        return NULL[c.resp]
+    reply = bulk(value)
+    if o.deadline and o.deadline <= c.server.mstime:
+        db.delete(key)
+        modified(db, key, 1, NOTIFY_GENERIC, b"del")
+        rewrite(c, [b"DEL", key])
+    elif o.deadline:
+        db.set_expire(key, o.deadline)
+        modified(db, key, 1, NOTIFY_GENERIC, b"expire")
+        rewrite(c, [b"PEXPIREAT", key, b"%d" % o.deadline])
+    elif o.persist and db.persist(key):
+        modified(db, key, 1, NOTIFY_GENERIC, b"persist")
+        rewrite(c, [b"PERSIST", key])
+    return reply
+
+
+def mget_command(c: Client, argv: list[bytes]) -> bytes | None:
+    lookup = c.db.lookup_read
+    values = [lookup(key) for key in argv[1:]]
+    return bulk_array_or_nulls([v if type(v) is bytes or type(v) is bytearray else None for v in values], c.resp)
+
+
+def _mset(c: Client, argv: list[bytes], nx: bool, name: bytes) -> bytes:
+    if len(argv) % 2 == 0:
+        raise wrong_arity(name)
+    db = c.db
+    if nx:
+        for key in argv[1::2]:
+            if db.lookup_write(key) is not None:
+                return ZERO
+    if not db.gate and not db.hooks:
+        db.dict.update(zip(argv[1::2], argv[2::2], strict=True))
+        db.ks.dirty += len(argv) // 2
+    else:
+        for key, value in zip(argv[1::2], argv[2::2], strict=True):
+            db.lookup_write(key)
+            db.set_key(key, value)
+            modified(db, key, 1, NOTIFY_STRING, b"set")
+    return ONE if nx else OK
+
+
+def mset_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _mset(c, argv, False, b"mset")
+
+
+def msetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _mset(c, argv, True, b"msetnx")
+
+
+# --- counters -------------------------------------------------------------------------------------------------------
+
+
+def _store(db: Database, key: bytes, value: bytes, is_new: bool, event: bytes) -> None:
+    """Put a new value under a key, keeping its deadline."""
+    if is_new:
+        db.add(key, value)
+    else:
+        db.overwrite(key, value)
+    modified(db, key, 1, NOTIFY_STRING, event)
+
+
+def incr_generic_command(c: Client, key: bytes, by: int) -> bytes:
+    """Add to an integer, within 64 bits."""
+    db = c.db
+    value = write_string(db, key) if db.gate else db.dict.get(key)
+    if value is None:
+        n = by
+    else:
+        if type(value) is not bytes and type(value) is not bytearray:
+            raise CommandError(WRONGTYPE)
+        old = string2ll(value)  # type: ignore[arg-type]  # int() reads a bytearray as well
+        if old is None:
+            raise CommandError(NOT_AN_INTEGER)
+        n = old + by
+        if not LLONG_MIN <= n <= LLONG_MAX:
+            raise CommandError(b"ERR increment or decrement would overflow")
+    if db.hooks or value is None:
+        _store(db, key, b"%d" % n, value is None, b"incrby")
+    else:
+        db.dict[key] = b"%d" % n
+        db.ks.dirty += 1
+    if 0 <= n < _BIG:
+        return INTEGERS[n]
+    return b":%d\r\n" % n
+
+
+def incr_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return incr_generic_command(c, argv[1], 1)
+
+
+def decr_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return incr_generic_command(c, argv[1], -1)
+
+
+def incrby_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return incr_generic_command(c, argv[1], get_int(argv[2]))
+
+
+def decrby_command(c: Client, argv: list[bytes]) -> bytes | None:
+    by = get_int(argv[2])
+    if by == LLONG_MIN:
+        raise CommandError(b"ERR decrement would overflow")
+    return incr_generic_command(c, argv[1], -by)
+
+
+def incr_long_double(current: bytes, increment: bytes, not_a_float: bytes = NOT_A_FLOAT) -> bytes:
+    """``current + increment`` as Redis's long doubles give it; raises its errors (also for HINCRBYFLOAT)."""
+    old = parse_long_double(current)
+    if old is None:
+        raise CommandError(not_a_float)
+    by = parse_long_double(increment)
+    if by is None:
+        raise CommandError(NOT_A_FLOAT)
+    total = add(old, by)
+    if not isinstance(total, Fraction):
+        raise CommandError(b"ERR increment would produce NaN or Infinity")
+    return format_human(total)
+
+
+def incrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    value = write_string(db, key)
+    result = incr_long_double(b"0" if value is None else bytes(value), argv[2])
+    _store(db, key, result, value is None, b"incrbyfloat")
+    rewrite(c, [b"SET", key, result, b"KEEPTTL"])
+    return bulk(result)
+
+
+# --- parts of strings -----------------------------------------------------------------------------------------------
+
+
+def check_string_length(c: Client, size: int) -> None:
+    """Raise if a string would be longer than ``proto-max-bulk-len``."""
+    if size > c.server.config.proto_max_bulk_len:
+        raise CommandError(STRING_TOO_LONG)
+
+
+def append_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    value = write_string(db, key)
+    if value is None:
+        db.add(key, argv[2])
+        size = len(argv[2])
+    else:
+        size = len(value) + len(argv[2])
+        check_string_length(c, size)
+        if type(value) is not bytearray:
+            value = bytearray(value)
+            db.overwrite(key, value)
+        value += argv[2]
+    modified(db, key, 1, NOTIFY_STRING, b"append")
+    return integer(size)
+
+
+def strlen_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_string(c.db, argv[1])
+    return ZERO if value is None else integer(len(value))
+
+
+def setrange_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key, part = c.db, argv[1], argv[3]
+    offset = get_int(argv[2])
+    if offset < 0:
+        raise CommandError(b"ERR offset is out of range")
+    value = write_string(db, key)
+    if not part:
+        return ZERO if value is None else integer(len(value))
+    check_string_length(c, offset + len(part))
+    if type(value) is not bytearray:
+        is_new = value is None
+        value = bytearray(value or b"")
+        if is_new:
+            db.add(key, value)
+        else:
+            db.overwrite(key, value)
+    if len(value) < offset:
+        value += bytes(offset - len(value))
+    value[offset : offset + len(part)] = part
+    modified(db, key, 1, NOTIFY_STRING, b"setrange")
+    return integer(len(value))
+
+
+def getrange_command(c: Client, argv: list[bytes]) -> bytes | None:
+    start, end = get_int(argv[2]), get_int(argv[3])
+    value = read_string(c.db, argv[1])
+    if value is None:
+        return EMPTY_BULK
+    n = len(value)
+    if start < 0 and end < 0 and start > end:
+        return EMPTY_BULK
+    start = max(0, start + n) if start < 0 else start
+    end = max(0, end + n) if end < 0 else min(end, n - 1)
+    if start > end or n == 0:
+        return EMPTY_BULK
+    return bulk(value[start : end + 1])
+
+
+def substr_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return getrange_command(c, argv)
+
+
+def lcs_command(c: Client, argv: list[bytes]) -> bytes | None:
+    a, b = c.db.lookup_read(argv[1]), c.db.lookup_read(argv[2])
+    for value in (a, b):
+        if value is not None and type(value) is not bytes and type(value) is not bytearray:
+            raise CommandError(b"ERR The specified keys must contain string values")
+    get_len = get_idx = with_len = False
+    minimum = 0
+    at = 3
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"IDX":
+            get_idx = True
+        elif word == b"LEN":
+            get_len = True
+        elif word == b"WITHMATCHLEN":
+            with_len = True
+        elif word == b"MINMATCHLEN" and at + 1 < len(argv):
+            minimum = max(0, get_int(argv[at + 1]))
+            at += 1
+        else:
+            raise syntax_error()
+        at += 1
+    if get_len and get_idx:
+        raise CommandError(b"ERR If you want both the length and indexes, please just use IDX.")
+    left, right = bytes(a or b""), bytes(b or b"")
+    if len(left) >= 0xFFFFFFFF or len(right) >= 0xFFFFFFFF:
+        raise CommandError(b"ERR String too long for LCS")
+    if (len(left) + 1) * (len(right) + 1) * 4 > max(c.server.config.proto_max_bulk_len, 1 << 20):
+        raise CommandError(b"ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
+    if get_len:
+        return integer(lcs_length(left, right))
+    text, ranges = lcs(left, right)[:2]
+    if not get_idx:
+        return bulk(text)
+    items: list[bytes] = []
+    for a_start, a_end, b_start, b_end in ranges:
+        size = a_end - a_start + 1
+        if size >= minimum:
+            sides = [array([integer(a_start), integer(a_end)]), array([integer(b_start), integer(b_end)])]
+            items.append(array([*sides, integer(size)] if with_len else sides))
+    matches = array_header(len(items)) + b"".join(items)
+    return map_header(2, c.resp) + bulk(b"matches") + matches + bulk(b"len") + integer(len(text))
+
+

@@ -1,0 +1,207 @@
+"""Reading arguments: numbers, ranges, cursors, timeouts, with the error text Redis gives for each."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pyredis.engines.hash import HashObj
+from pyredis.engines.list import ListObj
+from pyredis.engines.set import SetObj
+from pyredis.engines.zset import ZSetObj
+from pyredis.keyspace.db import Database
+from pyredis.lib.fpconv import parse_double
+from pyredis.lib.intparse import LLONG_MAX, string2ll
+from pyredis.resp.errors import (
+    MUST_BE_POSITIVE,
+    NOT_A_FLOAT,
+    NOT_AN_INTEGER,
+    OUT_OF_RANGE,
+    SYNTAX_ERROR,
+    WRONGTYPE,
+    CommandError,
+)
+
+String = bytes | bytearray
+LONG_MAX: Final = LLONG_MAX
+
+
+def get_int(text: bytes, message: bytes = NOT_AN_INTEGER) -> int:
+    """A signed 64-bit integer."""
+    n = string2ll(text)
+    if n is None:
+        raise CommandError(message)
+    return n
+
+
+def get_range_int(text: bytes, low: int, high: int, message: bytes = b"") -> int:
+    """An integer between ``low`` and ``high``; the message covers both failures when given."""
+    n = get_int(text, message or NOT_AN_INTEGER)
+    if not low <= n <= high:
+        raise CommandError(message or b"ERR value is out of range, value must between %d and %d" % (low, high))
+    return n
+
+
+def get_positive(text: bytes, message: bytes = b"") -> int:
+    """An integer from 0 on."""
+    n = get_int(text, message or MUST_BE_POSITIVE)
+    if n < 0:
+        raise CommandError(message or MUST_BE_POSITIVE)
+    return n
+
+
+def get_float(text: bytes, message: bytes = NOT_A_FLOAT) -> float:
+    """A double; infinities are fine, NaN is not."""
+    value = parse_double(text)
+    if value is None:
+        raise CommandError(message)
+    return value
+
+
+def get_cursor(text: bytes) -> int:
+    """A SCAN cursor."""
+    if not text.isdigit() or int(text) >= 1 << 64:
+        raise CommandError(b"ERR invalid cursor")
+    return int(text)
+
+
+def get_timeout(text: bytes) -> float:
+    """A blocking command's timeout in seconds, 0 = for ever."""
+    value = parse_double(text)
+    if value is None:
+        raise CommandError(b"ERR timeout is not a float or out of range")
+    if value < 0:
+        raise CommandError(b"ERR timeout is negative")
+    if value * 1000 > LLONG_MAX:
+        raise CommandError(b"ERR timeout is out of range")
+    return value
+
+
+def syntax_error() -> CommandError:
+    """``ERR syntax error``."""
+    return CommandError(SYNTAX_ERROR)
+
+
+def out_of_range() -> CommandError:
+    """``ERR value is out of range``."""
+    return CommandError(OUT_OF_RANGE)
+
+
+# --- lookups with a type ------------------------------------------------------------------------------------------
+
+
+def expect(value: Any, kind: type) -> None:
+    """Raise WRONGTYPE unless the value is missing or of the kind."""
+    if value is not None and type(value) is not kind:
+        raise CommandError(WRONGTYPE)
+
+
+def read_string(db: Database, key: bytes) -> String | None:
+    """The string at a key, for reading."""
+    value = db.lookup_read(key)
+    if value is None or type(value) is bytes or type(value) is bytearray:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def write_string(db: Database, key: bytes) -> String | None:
+    """The string at a key, for a command that writes."""
+    value = db.lookup_write(key)
+    if value is None or type(value) is bytes or type(value) is bytearray:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def read_list(db: Database, key: bytes) -> ListObj | None:
+    """The list at a key, for reading."""
+    value = db.lookup_read(key)
+    if value is None or type(value) is ListObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def write_list(db: Database, key: bytes) -> ListObj | None:
+    """The list at a key, for a command that writes."""
+    value = db.lookup_write(key)
+    if value is None or type(value) is ListObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def read_set(db: Database, key: bytes) -> SetObj | None:
+    """The set at a key, for reading."""
+    value = db.lookup_read(key)
+    if value is None or type(value) is SetObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def write_set(db: Database, key: bytes) -> SetObj | None:
+    """The set at a key, for a command that writes."""
+    value = db.lookup_write(key)
+    if value is None or type(value) is SetObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def read_hash(db: Database, key: bytes) -> HashObj | None:
+    """The hash at a key, for reading."""
+    value = db.lookup_read(key)
+    if value is None or type(value) is HashObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def write_hash(db: Database, key: bytes) -> HashObj | None:
+    """The hash at a key, for a command that writes."""
+    value = db.lookup_write(key)
+    if value is None or type(value) is HashObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def read_zset(db: Database, key: bytes) -> ZSetObj | None:
+    """The sorted set at a key, for reading."""
+    value = db.lookup_read(key)
+    if value is None or type(value) is ZSetObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def write_zset(db: Database, key: bytes) -> ZSetObj | None:
+    """The sorted set at a key, for a command that writes."""
+    value = db.lookup_write(key)
+    if value is None or type(value) is ZSetObj:
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+class ScanOptions:
+    """``[MATCH pattern] [COUNT count] [TYPE type]``."""
+
+    __slots__ = ("count", "pattern", "type")
+
+    def __init__(self) -> None:
+        self.count = 10
+        self.pattern: bytes | None = None
+        self.type: bytes | None = None
+
+
+def parse_scan_options(argv: list[bytes], at: int, keyspace: bool) -> ScanOptions:
+    """The options of SCAN (``keyspace``) and of HSCAN, SSCAN, ZSCAN from position ``at`` on."""
+    options = ScanOptions()
+    while at < len(argv):
+        word = argv[at].upper()
+        if at + 1 >= len(argv):
+            raise syntax_error()
+        if word == b"COUNT":
+            options.count = get_int(argv[at + 1])
+            if options.count < 1:
+                raise syntax_error()
+        elif word == b"MATCH":
+            options.pattern = None if argv[at + 1] == b"*" else argv[at + 1]
+        elif word == b"TYPE" and keyspace:
+            options.type = argv[at + 1]
+        else:
+            raise syntax_error()
+        at += 2
+    return options
