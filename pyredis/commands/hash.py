@@ -1,0 +1,203 @@
+"""Hashes: fields and values, counters, random fields."""
+
+from __future__ import annotations
+
+from pyredis.commands.string import incr_long_double
+from pyredis.core.args import (
+    get_cursor,
+    get_int,
+    get_range_int,
+    parse_scan_options,
+    read_hash,
+    syntax_error,
+    write_hash,
+)
+from pyredis.core.client import Client
+from pyredis.core.propagate import rewrite
+from pyredis.engines.hash import HashObj
+from pyredis.keyspace.modified import modified, notify
+from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_HASH
+from pyredis.lib.glob import compile_pattern
+from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN, string2ll
+from pyredis.resp.errors import OUT_OF_RANGE, CommandError, wrong_arity
+from pyredis.resp.reply import (
+    EMPTY_ARRAY,
+    EMPTY_MAP,
+    NULL,
+    OK,
+    ONE,
+    ZERO,
+    array_header,
+    bulk,
+    bulk_array,
+    bulk_array_or_nulls,
+    bulk_map,
+    bulk_or_null,
+    integer,
+)
+
+
+def _hash_for_write(c: Client, key: bytes) -> HashObj:
+    value = write_hash(c.db, key)
+    if value is None:
+        value = HashObj()
+        c.db.add(key, value)
+    return value
+
+
+def _set_pairs(c: Client, argv: list[bytes], name: bytes) -> int:
+    if len(argv) % 2:
+        raise wrong_arity(name)
+    config = c.server.config
+    value = _hash_for_write(c, argv[1])
+    limit, size = config.hash_max_listpack_entries, config.hash_max_listpack_value
+    created = 0
+    for at in range(2, len(argv), 2):
+        created += value.set(argv[at], argv[at + 1], limit, size)
+    modified(c.db, argv[1], len(argv) // 2 - 1, NOTIFY_HASH, b"hset")
+    return created
+
+
+def hset_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return integer(_set_pairs(c, argv, b"hset"))
+
+
+def hmset_command(c: Client, argv: list[bytes]) -> bytes | None:
+    _set_pairs(c, argv, b"hmset")
+    return OK
+
+
+def _set_one(c: Client, key: bytes, value: HashObj, field: bytes, data: bytes, event: bytes) -> None:
+    config = c.server.config
+    value.set(field, data, config.hash_max_listpack_entries, config.hash_max_listpack_value)
+    modified(c.db, key, 1, NOTIFY_HASH, event)
+
+
+def hsetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = write_hash(c.db, argv[1])
+    if value is not None and argv[2] in value.fields:
+        return ZERO
+    _set_one(c, argv[1], _hash_for_write(c, argv[1]), argv[2], argv[3], b"hset")
+    return ONE
+
+
+def hget_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    return NULL[c.resp] if value is None else bulk_or_null(value.fields.get(argv[2]), c.resp)
+
+
+def hmget_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    fields: dict[bytes, bytes] = {} if value is None else value.fields
+    return bulk_array_or_nulls([fields.get(field) for field in argv[2:]], c.resp)
+
+
+def hgetall_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    if value is None:
+        return EMPTY_MAP[c.resp]
+    flat = [part for pair in value.fields.items() for part in pair]
+    return bulk_map(flat, c.resp)
+
+
+def hkeys_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    return EMPTY_ARRAY if value is None else bulk_array(list(value.fields))
+
+
+def hvals_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    return EMPTY_ARRAY if value is None else bulk_array(list(value.fields.values()))
+
+
+def hlen_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    return ZERO if value is None else integer(len(value))
+
+
+def hstrlen_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    return integer(len(value.fields.get(argv[2], b""))) if value is not None else ZERO
+
+
+def hexists_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_hash(c.db, argv[1])
+    return ONE if value is not None and argv[2] in value.fields else ZERO
+
+
+def hdel_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    value = write_hash(db, key)
+    if value is None:
+        return ZERO
+    removed = 0
+    for field in argv[2:]:
+        removed += value.delete(field)
+    if removed:
+        modified(db, key, removed, NOTIFY_HASH, b"hdel")
+        if not len(value):
+            db.delete(key)
+            notify(db, key, NOTIFY_GENERIC, b"del")
+    return integer(removed)
+
+
+def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
+    by = get_int(argv[3])
+    value = write_hash(c.db, argv[1])
+    old: int | None = 0
+    if value is not None and argv[2] in value.fields:
+        old = string2ll(value.fields[argv[2]])
+        if old is None:
+            raise CommandError(b"ERR hash value is not an integer")
+    assert old is not None
+    n = old + by
+    if not LLONG_MIN <= n <= LLONG_MAX:
+        raise CommandError(b"ERR increment or decrement would overflow")
+    _set_one(c, argv[1], _hash_for_write(c, argv[1]), argv[2], b"%d" % n, b"hincrby")
+    return integer(n)
+
+
+def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
+    incr_long_double(b"0", argv[3])
+    value = write_hash(c.db, argv[1])
+    old = b"0" if value is None else value.fields.get(argv[2], b"0")
+    result = incr_long_double(old, argv[3], b"ERR hash value is not a float")
+    _set_one(c, argv[1], _hash_for_write(c, argv[1]), argv[2], result, b"hincrbyfloat")
+    rewrite(c, [b"HSET", argv[1], argv[2], result])
+    return bulk(result)
+
+
+def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
+    rng = c.server.rng
+    if len(argv) == 2:
+        value = read_hash(c.db, argv[1])
+        return NULL[c.resp] if value is None else bulk(value.random(rng))
+    count = get_range_int(argv[2], -LLONG_MAX, LLONG_MAX)
+    with_values = len(argv) > 3
+    if len(argv) > 4 or (with_values and argv[3].upper() != b"WITHVALUES"):
+        raise syntax_error()
+    if with_values and abs(count) > LLONG_MAX // 2:
+        raise CommandError(OUT_OF_RANGE)
+    value = read_hash(c.db, argv[1])
+    if value is None or count == 0:
+        return EMPTY_ARRAY
+    fields = value.random_repeating(rng, -count) if count < 0 else value.random_distinct(rng, count)
+    if not with_values:
+        return bulk_array(fields)
+    if c.resp == 3:
+        pairs = [array_header(2) + bulk(f) + bulk(value.fields[f]) for f in fields]
+        return array_header(len(pairs)) + b"".join(pairs)
+    return bulk_array([part for f in fields for part in (f, value.fields[f])])
+
+
+def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:
+    cursor = get_cursor(argv[2])
+    value = read_hash(c.db, argv[1])
+    options = parse_scan_options(argv, 3, False)
+    if value is None:
+        return array_header(2) + bulk(b"0") + EMPTY_ARRAY
+    cursor, fields = value.scan(cursor, options.count)
+    if options.pattern is not None:
+        fields = list(filter(compile_pattern(options.pattern), fields))
+    flat = [part for f in fields for part in (f, value.fields[f])]
+    return array_header(2) + bulk(b"%d" % cursor) + bulk_array(flat)

@@ -1,0 +1,64 @@
+"""Lists with waiting: BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP. Each body is run again when a key is ready."""
+
+from __future__ import annotations
+
+from pyredis.commands.list import lmove_generic, lmpop_from, parse_end, parse_mpop, pop_one
+from pyredis.core.args import get_timeout, syntax_error, write_list
+from pyredis.core.blocked import BLOCKED_LIST, block_for_keys
+from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
+from pyredis.core.propagate import rewrite
+from pyredis.resp.reply import NULL, NULL_ARRAY, array_header, bulk
+
+
+def _wait(c: Client, argv: list[bytes], keys: list[bytes], timeout: float, nothing: bytes) -> bytes | None:
+    if c.flags & CLIENT_DENY_BLOCKING:
+        return nothing
+    block_for_keys(c, BLOCKED_LIST, keys, timeout, argv, nothing)
+    return None
+
+
+def _blocking_pop(c: Client, argv: list[bytes], head: bool) -> bytes | None:
+    timeout = get_timeout(argv[-1])
+    keys = argv[1:-1]
+    for key in keys:
+        value = write_list(c.db, key)
+        if value is not None:
+            item = pop_one(c.db, key, value, head)
+            rewrite(c, [b"LPOP" if head else b"RPOP", key])
+            return array_header(2) + bulk(key) + bulk(item)
+    return _wait(c, argv, keys, timeout, NULL_ARRAY[c.resp])
+
+
+def blpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _blocking_pop(c, argv, True)
+
+
+def brpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _blocking_pop(c, argv, False)
+
+
+def _blocking_move(c: Client, argv: list[bytes], from_head: bool, to_head: bool, timeout: float) -> bytes | None:
+    item = lmove_generic(c, argv[1], argv[2], from_head, to_head)
+    if item is None:
+        return _wait(c, argv, [argv[1]], timeout, NULL[c.resp])
+    ends = [b"LEFT" if end else b"RIGHT" for end in (from_head, to_head)]
+    rewrite(c, [b"LMOVE", argv[1], argv[2], *ends])
+    return bulk(item)
+
+
+def blmove_command(c: Client, argv: list[bytes]) -> bytes | None:
+    from_head, to_head = parse_end(argv[3]), parse_end(argv[4])
+    return _blocking_move(c, argv, from_head, to_head, get_timeout(argv[5]))
+
+
+def brpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _blocking_move(c, argv, False, True, get_timeout(argv[3]))
+
+
+def blmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    timeout = get_timeout(argv[1])
+    keys, word, count = parse_mpop(argv, 2)
+    if word not in (b"LEFT", b"RIGHT"):
+        raise syntax_error()
+    reply = lmpop_from(c, keys, word == b"LEFT", count)
+    return reply if reply is not None else _wait(c, argv, keys, timeout, NULL_ARRAY[c.resp])

@@ -1,0 +1,247 @@
+"""Sets: members, random members, and the algebra of several sets."""
+
+from __future__ import annotations
+
+from pyredis.core.args import (
+    get_cursor,
+    get_positive,
+    get_range_int,
+    parse_scan_options,
+    read_set,
+    syntax_error,
+    write_set,
+)
+from pyredis.core.client import Client
+from pyredis.core.propagate import rewrite
+from pyredis.engines.set import SetObj
+from pyredis.keyspace.modified import modified, notify
+from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_SET
+from pyredis.lib.glob import compile_pattern
+from pyredis.lib.intparse import LLONG_MAX
+from pyredis.resp.errors import CommandError
+from pyredis.resp.reply import (
+    EMPTY_ARRAY,
+    EMPTY_SET,
+    NULL,
+    ONE,
+    ZERO,
+    array_header,
+    bulk,
+    bulk_array,
+    bulk_set,
+    integer,
+    integer_array,
+)
+
+
+def sadd_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    value = write_set(db, key)
+    if value is None:
+        value = SetObj()
+        db.add(key, value)
+    limit = c.server.config.set_max_intset_entries
+    added = 0
+    for member in argv[2:]:
+        added += value.add(member, limit)
+    if added:
+        modified(db, key, added, NOTIFY_SET, b"sadd")
+    return integer(added)
+
+
+def _emptied(c: Client, key: bytes, value: SetObj) -> None:
+    if not len(value):
+        c.db.delete(key)
+        notify(c.db, key, NOTIFY_GENERIC, b"del")
+
+
+def srem_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    value = write_set(db, key)
+    if value is None:
+        return ZERO
+    removed = 0
+    for member in argv[2:]:
+        removed += value.discard(member)
+    if removed:
+        modified(db, key, removed, NOTIFY_SET, b"srem")
+        _emptied(c, key, value)
+    return integer(removed)
+
+
+def smove_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, source, destination, member = c.db, argv[1], argv[2], argv[3]
+    value = write_set(db, source)
+    target = write_set(db, destination)
+    if value is None:
+        return ZERO
+    if source == destination:
+        return ONE if member in value else ZERO
+    if not value.discard(member):
+        return ZERO
+    modified(db, source, 1, NOTIFY_SET, b"srem")
+    _emptied(c, source, value)
+    if target is None:
+        target = SetObj()
+        db.add(destination, target)
+    if target.add(member, c.server.config.set_max_intset_entries):
+        modified(db, destination, 1, NOTIFY_SET, b"sadd")
+    return ONE
+
+
+def sismember_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_set(c.db, argv[1])
+    return ONE if value is not None and argv[2] in value else ZERO
+
+
+def smismember_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_set(c.db, argv[1])
+    return integer_array([int(value is not None and member in value) for member in argv[2:]])
+
+
+def scard_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_set(c.db, argv[1])
+    return ZERO if value is None else integer(len(value))
+
+
+def smembers_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_set(c.db, argv[1])
+    return EMPTY_SET[c.resp] if value is None else bulk_set(value.elements(), c.resp)
+
+
+def spop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if len(argv) > 3:
+        raise syntax_error()
+    db, key = c.db, argv[1]
+    if len(argv) == 3:
+        return _spop_count(c, key, get_positive(argv[2]))
+    value = write_set(db, key)
+    if value is None:
+        return NULL[c.resp]
+    member = value.pop_random(c.server.rng)
+    modified(db, key, 1, NOTIFY_SET, b"spop")
+    rewrite(c, [b"SREM", key, member])
+    _emptied(c, key, value)
+    return bulk(member)
+
+
+def _spop_count(c: Client, key: bytes, count: int) -> bytes:
+    db = c.db
+    value = write_set(db, key)
+    if value is None or count == 0:
+        return EMPTY_SET[c.resp]
+    if count >= len(value):
+        members = value.elements()
+        db.delete(key)
+        modified(db, key, len(members), NOTIFY_SET, b"spop")
+        notify(db, key, NOTIFY_GENERIC, b"del")
+        rewrite(c, [b"DEL", key])
+    else:
+        members = [value.pop_random(c.server.rng) for _ in range(count)]
+        modified(db, key, len(members), NOTIFY_SET, b"spop")
+        rewrite(c, [b"SREM", key, *members])
+    return bulk_set(members, c.resp)
+
+
+def srandmember_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if len(argv) > 3:
+        raise syntax_error()
+    if len(argv) == 2:
+        value = read_set(c.db, argv[1])
+        return NULL[c.resp] if value is None else bulk(value.random(c.server.rng))
+    count = get_range_int(argv[2], -(LLONG_MAX // 2), LLONG_MAX)
+    value = read_set(c.db, argv[1])
+    if value is None or count == 0:
+        return EMPTY_ARRAY
+    if count < 0:
+        return bulk_array(value.random_repeating(c.server.rng, -count))
+    return bulk_array(value.random_distinct(c.server.rng, count))
+
+
+# --- algebra --------------------------------------------------------------------------------------------------------
+
+
+def _members(value: SetObj | None) -> set[bytes]:
+    return value.members if value is not None else set()
+
+
+def set_operation(c: Client, name: bytes, keys: list[bytes]) -> set[bytes]:
+    """The intersection, union or difference of the sets at ``keys``; every type is checked first."""
+    values = [read_set(c.db, key) for key in keys]
+    if name == b"inter":
+        if any(value is None for value in values):
+            return set()
+        by_size = sorted(map(_members, values), key=len)
+        return set.intersection(*by_size)
+    if name == b"union":
+        return set().union(*map(_members, values))
+    return _members(values[0]).difference(*map(_members, values[1:]))
+
+
+def _reply(c: Client, members: set[bytes]) -> bytes:
+    return bulk_set(list(members), c.resp)
+
+
+def _store(c: Client, name: bytes, argv: list[bytes]) -> bytes:
+    db, key = c.db, argv[1]
+    members = set_operation(c, name, argv[2:])
+    if members:
+        db.lookup_write(key)
+        db.set_key(key, SetObj.from_members(members, c.server.config.set_max_intset_entries))
+        modified(db, key, 1, NOTIFY_SET, b"s" + name + b"store")
+    elif db.delete(key):
+        modified(db, key, 1, NOTIFY_GENERIC, b"del")
+    return integer(len(members))
+
+
+def sinter_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _reply(c, set_operation(c, b"inter", argv[1:]))
+
+
+def sunion_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _reply(c, set_operation(c, b"union", argv[1:]))
+
+
+def sdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _reply(c, set_operation(c, b"diff", argv[1:]))
+
+
+def sinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _store(c, b"inter", argv)
+
+
+def sunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _store(c, b"union", argv)
+
+
+def sdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _store(c, b"diff", argv)
+
+
+def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
+    numkeys = get_range_int(argv[1], 1, LLONG_MAX, b"ERR numkeys should be greater than 0")
+    if numkeys > len(argv) - 2:
+        raise CommandError(b"ERR Number of keys can't be greater than number of args")
+    limit = 0
+    at = 2 + numkeys
+    while at < len(argv):
+        if argv[at].upper() != b"LIMIT" or at + 1 >= len(argv):
+            raise syntax_error()
+        limit = get_positive(argv[at + 1], b"ERR LIMIT can't be negative")
+        at += 2
+    n = len(set_operation(c, b"inter", argv[2 : 2 + numkeys]))
+    return integer(min(n, limit) if limit else n)
+
+
+def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:
+    cursor = get_cursor(argv[2])
+    value = read_set(c.db, argv[1])
+    options = parse_scan_options(argv, 3, False)
+    if value is None:
+        return array_header(2) + bulk(b"0") + EMPTY_ARRAY
+    cursor, members = value.scan(cursor, options.count)
+    if options.pattern is not None:
+        members = list(filter(compile_pattern(options.pattern), members))
+    return array_header(2) + bulk(b"%d" % cursor) + bulk_array(members)
+
+
