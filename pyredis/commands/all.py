@@ -1,0 +1,29 @@
+"""Imports every command group: that fills the command table."""
+
+from pyredis.commands import (
+    config_cmd,
+    connection,
+    generic,
+    hash,
+    list,
+    list_blocking,
+    multi_cmd,
+    pubsub_cmd,
+    set,
+    string,
+    zset,
+)
+
+__all__ = [
+    "config_cmd",
+    "connection",
+    "generic",
+    "hash",
+    "list",
+    "list_blocking",
+    "multi_cmd",
+    "pubsub_cmd",
+    "set",
+    "string",
+    "zset",
+]

@@ -1,0 +1,301 @@
+"""Sorted sets: scores, ranks, ranges and the simple removals."""
+
+from __future__ import annotations
+
+from math import isnan
+
+from pyredis.core.args import (
+    get_cursor,
+    get_float,
+    get_int,
+    get_positive,
+    parse_scan_options,
+    read_zset,
+    syntax_error,
+    write_zset,
+)
+from pyredis.core.client import Client
+from pyredis.core.propagate import rewrite
+from pyredis.engines.zset import ZSetObj
+from pyredis.keyspace.modified import modified, notify
+from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_ZSET
+from pyredis.lib.fpconv import format_double, parse_double
+from pyredis.lib.glob import compile_pattern
+from pyredis.resp.errors import MIN_OR_MAX_NOT_A_FLOAT, RESULTING_SCORE_NAN, CommandError
+from pyredis.resp.reply import (
+    EMPTY_ARRAY,
+    NULL,
+    ZERO,
+    array_header,
+    bulk,
+    bulk_array,
+    double,
+    integer,
+)
+
+Pairs = list[tuple[bytes, float]]
+
+
+def zadd_generic_command(c: Client, argv: list[bytes], incr: bool) -> bytes:
+    """ZADD and ZINCRBY: options, then all scores are read before anything is touched."""
+    at = 2
+    nx = xx = gt = lt = ch = False
+    while not incr or at == 2:
+        word = argv[at].upper() if at < len(argv) and argv[0].upper() == b"ZADD" else b""
+        if word == b"NX":
+            nx = True
+        elif word == b"XX":
+            xx = True
+        elif word == b"GT":
+            gt = True
+        elif word == b"LT":
+            lt = True
+        elif word == b"CH":
+            ch = True
+        elif word == b"INCR":
+            incr = True
+            at += 1
+            continue
+        else:
+            break
+        at += 1
+    return _zadd(c, argv, at, (nx, xx, gt, lt, ch, incr))
+
+
+def _zadd(c: Client, argv: list[bytes], at: int, options: tuple[bool, bool, bool, bool, bool, bool]) -> bytes:
+    nx, xx, gt, lt, ch, incr = options
+    pairs = argv[at:]
+    if not pairs or len(pairs) % 2:
+        raise syntax_error()
+    if nx and xx:
+        raise CommandError(b"ERR XX and NX options at the same time are not compatible")
+    if (gt and nx) or (lt and nx) or (gt and lt):
+        raise CommandError(b"ERR GT, LT, and/or NX options at the same time are not compatible")
+    if incr and len(pairs) > 2:
+        raise CommandError(b"ERR INCR option supports a single increment-element pair")
+    scores = [get_float(text) for text in pairs[::2]]
+    db, key = c.db, argv[1]
+    value = write_zset(db, key)
+    is_new = value is None
+    if value is None:
+        if xx:
+            return NULL[c.resp] if incr else ZERO
+        value = ZSetObj()
+    config = c.server.config
+    entries, size = config.zset_max_listpack_entries, config.zset_max_listpack_value
+    added = updated = processed = 0
+    score = 0.0
+    for score, member in zip(scores, pairs[1::2]):
+        old = value.score(member)
+        if old is None:
+            if xx:
+                continue
+            value.add(member, score, entries, size)
+            added += 1
+            processed += 1
+            continue
+        if nx:
+            continue
+        if incr:
+            score += old
+            if isnan(score):
+                raise CommandError(RESULTING_SCORE_NAN)
+        if (gt and score <= old) or (lt and score >= old):
+            continue
+        processed += 1
+        if score != old:
+            value.add(member, score, entries, size)
+            updated += 1
+    if is_new and len(value):
+        db.add(key, value)
+    if added or updated:
+        modified(db, key, added + updated, NOTIFY_ZSET, b"zincr" if incr else b"zadd")
+    if incr:
+        return double(score, c.resp) if processed else NULL[c.resp]
+    return integer(added + updated if ch else added)
+
+
+def zadd_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return zadd_generic_command(c, argv, False)
+
+
+def zincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _zadd(c, argv, 2, (False, False, False, False, False, True))
+
+
+def zcard_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_zset(c.db, argv[1])
+    return ZERO if value is None else integer(len(value))
+
+
+def zscore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_zset(c.db, argv[1])
+    score = None if value is None else value.score(argv[2])
+    return NULL[c.resp] if score is None else double(score, c.resp)
+
+
+def zmscore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = read_zset(c.db, argv[1])
+    scores = [None if value is None else value.score(member) for member in argv[2:]]
+    items = [NULL[c.resp] if score is None else double(score, c.resp) for score in scores]
+    return array_header(len(items)) + b"".join(items)
+
+
+def _rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
+    value = read_zset(c.db, argv[1])
+    rank = None if value is None else value.rank(argv[2], reverse)
+    return NULL[c.resp] if rank is None else integer(rank)
+
+
+def zrank_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _rank(c, argv, False)
+
+
+def zrevrank_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _rank(c, argv, True)
+
+
+def _after_removal(c: Client, key: bytes, value: ZSetObj, removed: int, event: bytes) -> None:
+    if removed:
+        modified(c.db, key, removed, NOTIFY_ZSET, event)
+        if not len(value):
+            c.db.delete(key)
+            notify(c.db, key, NOTIFY_GENERIC, b"del")
+
+
+def zrem_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = write_zset(c.db, argv[1])
+    if value is None:
+        return ZERO
+    removed = 0
+    for member in argv[2:]:
+        removed += value.remove(member)
+    _after_removal(c, argv[1], value, removed, b"zrem")
+    return integer(removed)
+
+
+# --- ranges ---------------------------------------------------------------------------------------------------------
+
+
+def parse_score_bound(text: bytes) -> tuple[float, bool]:
+    """``(5`` → (5.0, exclusive)."""
+    exclusive = text[:1] == b"("
+    value = parse_double(text[1:] if exclusive else text)
+    if value is None:
+        raise CommandError(MIN_OR_MAX_NOT_A_FLOAT)
+    return value, exclusive
+
+
+def pairs_reply(c: Client, pairs: Pairs, with_scores: bool) -> bytes:
+    """Members, or members with scores: nested pairs in RESP3, flat in RESP2."""
+    if not with_scores:
+        return bulk_array([member for member, _ in pairs])
+    if c.resp == 3:
+        items = [array_header(2) + bulk(member) + double(score, 3) for member, score in pairs]
+        return array_header(len(items)) + b"".join(items)
+    return bulk_array([part for member, score in pairs for part in (member, format_double(score))])
+
+
+def _range_by_rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
+    with_scores = len(argv) == 5 and argv[4].upper() == b"WITHSCORES"
+    if len(argv) > 4 and not with_scores:
+        raise syntax_error()
+    start, stop = get_int(argv[2]), get_int(argv[3])
+    value = read_zset(c.db, argv[1])
+    return EMPTY_ARRAY if value is None else pairs_reply(c, value.by_rank(start, stop, reverse), with_scores)
+
+
+def zrevrange_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _range_by_rank(c, argv, True)
+
+
+def _range_by_score(c: Client, argv: list[bytes], reverse: bool) -> bytes:
+    with_scores = False
+    offset, count = 0, -1
+    at = 4
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"WITHSCORES":
+            with_scores = True
+        elif word == b"LIMIT" and at + 2 < len(argv):
+            offset, count = get_int(argv[at + 1]), get_int(argv[at + 2])
+            at += 2
+        else:
+            raise syntax_error()
+        at += 1
+    low, high = (argv[3], argv[2]) if reverse else (argv[2], argv[3])
+    (a, a_ex), (b, b_ex) = parse_score_bound(low), parse_score_bound(high)
+    value = read_zset(c.db, argv[1])
+    if value is None or offset < 0:
+        return EMPTY_ARRAY
+    return pairs_reply(c, value.by_score(a, a_ex, b, b_ex, reverse, offset, count), with_scores)
+
+
+def zrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _range_by_score(c, argv, False)
+
+
+def zrevrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _range_by_score(c, argv, True)
+
+
+def zcount_command(c: Client, argv: list[bytes]) -> bytes | None:
+    (low, low_ex), (high, high_ex) = parse_score_bound(argv[2]), parse_score_bound(argv[3])
+    value = read_zset(c.db, argv[1])
+    return ZERO if value is None else integer(value.count_by_score(low, low_ex, high, high_ex))
+
+
+def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    (low, low_ex), (high, high_ex) = parse_score_bound(argv[2]), parse_score_bound(argv[3])
+    value = write_zset(c.db, argv[1])
+    if value is None:
+        return ZERO
+    removed = len(value.remove_by_score(low, low_ex, high, high_ex))
+    _after_removal(c, argv[1], value, removed, b"zremrangebyscore")
+    return integer(removed)
+
+
+def zremrangebyrank_command(c: Client, argv: list[bytes]) -> bytes | None:
+    start, stop = get_int(argv[2]), get_int(argv[3])
+    value = write_zset(c.db, argv[1])
+    if value is None:
+        return ZERO
+    removed = len(value.remove_by_rank(start, stop))
+    _after_removal(c, argv[1], value, removed, b"zremrangebyrank")
+    return integer(removed)
+
+
+def _pop(c: Client, argv: list[bytes], lowest: bool) -> bytes:
+    if len(argv) > 3:
+        raise syntax_error()
+    count = get_positive(argv[2]) if len(argv) == 3 else 1
+    value = write_zset(c.db, argv[1])
+    if value is None or count == 0:
+        return EMPTY_ARRAY
+    pairs = value.pop_min(count) if lowest else value.pop_max(count)
+    _after_removal(c, argv[1], value, len(pairs), b"zpopmin" if lowest else b"zpopmax")
+    rewrite(c, [b"ZPOPMIN" if lowest else b"ZPOPMAX", argv[1], b"%d" % len(pairs)])
+    if len(argv) == 2 and c.resp == 3:
+        return array_header(2) + bulk(pairs[0][0]) + double(pairs[0][1], 3)
+    return pairs_reply(c, pairs, True)
+
+
+def zpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _pop(c, argv, True)
+
+
+def zpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _pop(c, argv, False)
+
+
+def zscan_command(c: Client, argv: list[bytes]) -> bytes | None:
+    cursor = get_cursor(argv[2])
+    value = read_zset(c.db, argv[1])
+    options = parse_scan_options(argv, 3, False)
+    if value is None:
+        return array_header(2) + bulk(b"0") + EMPTY_ARRAY
+    cursor, members = value.scan(cursor, options.count)
+    if options.pattern is not None:
+        members = list(filter(compile_pattern(options.pattern), members))
+    flat = [part for member in members for part in (member, format_double(value.scores[member]))]
+    return array_header(2) + bulk(b"%d" % cursor) + bulk_array(flat)
