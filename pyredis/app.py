@@ -8,14 +8,14 @@ import signal
 import sys
 from typing import Any
 
-import pyredis.commands.all  # fills the command table
+from pyredis.commands import all as all_commands
 from pyredis.core.client import CLIENT_BLOCKED, CLIENT_REPLICA
 from pyredis.core.config import Config
 from pyredis.core.logging import Logger
 from pyredis.core.server import Server
 from pyredis.net.listener import ListenError, Listeners
 
-__all__ = ["App", "run_server"]
+__all__ = ["App", "all_commands", "run_server"]
 
 
 class App:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyredis.core.client import Client
+from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, command, container
 from pyredis.core.config import ALIASES, DIRECTIVES, ConfigError
 from pyredis.resp.errors import CommandError, wrong_arity
 from pyredis.resp.reply import OK, bulk_map
@@ -10,11 +11,46 @@ from pyredis.resp.reply import OK, bulk_map
 _LISTENING = ("port", "bind")
 
 
+container(
+    b"CONFIG",
+    -2,
+    0,
+    group="server",
+    since="2.0.0",
+    summary="Read and change the configuration.",
+    complexity="Depends on subcommand.",
+)
+
+
+@command(
+    b"CONFIG|GET",
+    -3,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="server",
+    since="2.0.0",
+    summary="Return directives that match patterns.",
+    complexity="O(N) when N is the number of configuration parameters provided",
+    history=(("7.0.0", "Added the ability to pass multiple pattern parameters in one call"),),
+)
 def config_get_command(c: Client, argv: list[bytes]) -> bytes | None:
     found = c.server.config.get_matching(argv[2:])
     return bulk_map([part.encode() for pair in found.items() for part in pair], c.resp)
 
 
+@command(
+    b"CONFIG|SET",
+    -4,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="server",
+    since="2.0.0",
+    summary="Change directives.",
+    complexity="O(N) when N is the number of configuration parameters provided",
+    tips=(
+        b"request_policy:all_nodes",
+        b"response_policy:all_succeeded",
+    ),
+    history=(("7.0.0", "Added the ability to set multiple parameters in one call."),),
+)
 def config_set_command(c: Client, argv: list[bytes]) -> bytes | None:
     """Several at once: all are set, or none."""
     if len(argv) % 2:
@@ -49,6 +85,15 @@ def config_set_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"CONFIG|RESETSTAT",
+    2,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="server",
+    since="2.0.0",
+    summary="Reset the counters of INFO.",
+    complexity="O(1)",
+)
 def config_resetstat_command(c: Client, argv: list[bytes]) -> bytes | None:
     server = c.server
     for cmd in server.commands.values():

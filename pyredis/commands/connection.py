@@ -18,6 +18,17 @@ from pyredis.core.client import (
     CLIENT_REPLY_SKIP_NEXT,
     Client,
 )
+from pyredis.core.command import (
+    CMD_ADMIN,
+    CMD_ALLOW_BUSY,
+    CMD_FAST,
+    CMD_LOADING,
+    CMD_NO_AUTH,
+    CMD_NOSCRIPT,
+    CMD_STALE,
+    command,
+    container,
+)
 from pyredis.core.dispatch import GATE_MONITOR, refresh_fast, set_gate
 from pyredis.core.multi import discard_transaction
 from pyredis.lib.intparse import string2ll
@@ -48,6 +59,16 @@ def _authenticate(c: Client, user: bytes, password: bytes) -> None:
     refresh_fast(c)
 
 
+@command(
+    b"AUTH",
+    -2,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+    group="connection",
+    since="1.0.0",
+    summary="Prove who the client is.",
+    complexity="O(N) where N is the number of passwords defined for the user",
+    history=(("6.0.0", "Added ACL style (username and password)."),),
+)
 def auth_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) > 3:
         raise syntax_error()
@@ -60,6 +81,21 @@ def auth_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"HELLO",
+    -1,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+    group="connection",
+    since="6.0.0",
+    summary="Choose the protocol, and authenticate and name the connection.",
+    complexity="O(1)",
+    history=(
+        (
+            "6.2.0",
+            "`protover` made optional; when called without arguments the command reports the current connection's context.",
+        ),
+    ),
+)
 def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
     at = 1
     version = c.resp
@@ -106,6 +142,19 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
     return map_header(len(fields), version) + b"".join([bulk(field) + value for field, value in fields])
 
 
+@command(
+    b"PING",
+    -1,
+    CMD_FAST,
+    group="connection",
+    since="1.0.0",
+    summary="Ask whether the server answers.",
+    complexity="O(1)",
+    tips=(
+        b"request_policy:all_shards",
+        b"response_policy:all_succeeded",
+    ),
+)
 def ping_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) > 2:
         raise wrong_arity(b"ping")
@@ -114,10 +163,28 @@ def ping_command(c: Client, argv: list[bytes]) -> bytes | None:
     return PONG if len(argv) == 1 else bulk(argv[1])
 
 
+@command(
+    b"ECHO",
+    2,
+    CMD_LOADING | CMD_STALE | CMD_FAST,
+    group="connection",
+    since="1.0.0",
+    summary="Return the argument.",
+    complexity="O(1)",
+)
 def echo_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk(argv[1])
 
 
+@command(
+    b"SELECT",
+    2,
+    CMD_LOADING | CMD_STALE | CMD_FAST,
+    group="connection",
+    since="1.0.0",
+    summary="Choose the connection's database.",
+    complexity="O(1)",
+)
 def select_command(c: Client, argv: list[bytes]) -> bytes | None:
     n = get_int(argv[1])
     if not 0 <= n < len(c.server.dbs):
@@ -126,12 +193,30 @@ def select_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"QUIT",
+    -1,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+    group="connection",
+    since="1.0.0",
+    summary="Close the connection.",
+    complexity="O(1)",
+)
 def quit_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.flags |= CLIENT_CLOSE_AFTER_REPLY
     refresh_fast(c)
     return OK
 
 
+@command(
+    b"RESET",
+    1,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+    group="connection",
+    since="6.2.0",
+    summary="Put the connection back to how it began.",
+    complexity="O(1)",
+)
 def reset_command(c: Client, argv: list[bytes]) -> bytes | None:
     server = c.server
     discard_transaction(c)
@@ -149,6 +234,14 @@ def reset_command(c: Client, argv: list[bytes]) -> bytes | None:
     return simple(b"RESET")
 
 
+@command(
+    b"MONITOR",
+    1,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="server",
+    since="1.0.0",
+    summary="Show every command the server runs.",
+)
 def monitor_command(c: Client, argv: list[bytes]) -> bytes | None:
     if not c.flags & CLIENT_MONITOR:
         c.flags |= CLIENT_MONITOR
@@ -220,10 +313,41 @@ def client_info(c: Client) -> bytes:
     )
 
 
+container(
+    b"CLIENT",
+    -2,
+    0,
+    group="connection",
+    since="2.4.0",
+    summary="Manage client connections.",
+    complexity="Depends on subcommand.",
+    acl=0,
+)
+
+
+@command(
+    b"CLIENT|ID",
+    2,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="5.0.0",
+    summary="Return the connection's ID.",
+    complexity="O(1)",
+)
 def client_id_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(c.id)
 
 
+@command(
+    b"CLIENT|INFO",
+    2,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="6.2.0",
+    summary="Describe the connection.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
 def client_info_command(c: Client, argv: list[bytes]) -> bytes | None:
     return verbatim(client_info(c) + b"\n", c.resp)
 
@@ -244,6 +368,24 @@ def _get_type(text: bytes) -> bytes:
     return kind
 
 
+@command(
+    b"CLIENT|LIST",
+    -2,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="2.4.0",
+    summary="Describe all connections.",
+    complexity="O(N) where N is the number of client connections",
+    tips=(b"nondeterministic_output",),
+    history=(
+        ("2.8.12", "Added unique client `id` field."),
+        ("5.0.0", "Added optional `TYPE` filter."),
+        ("6.0.0", "Added `user` field."),
+        ("6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."),
+        ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
+        ("7.0.3", "Added `ssub` field."),
+    ),
+)
 def client_list_command(c: Client, argv: list[bytes]) -> bytes | None:
     clients = list(c.server.clients.values())
     if len(argv) == 4 and argv[2].upper() == b"TYPE":
@@ -257,15 +399,42 @@ def client_list_command(c: Client, argv: list[bytes]) -> bytes | None:
     return verbatim(b"".join([client_info(one) + b"\n" for one in clients]), c.resp)
 
 
+@command(
+    b"CLIENT|GETNAME",
+    2,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="2.6.9",
+    summary="Return the connection's name.",
+    complexity="O(1)",
+)
 def client_getname_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk_or_null(c.name or None, c.resp)
 
 
+@command(
+    b"CLIENT|SETNAME",
+    3,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="2.6.9",
+    summary="Name the connection.",
+    complexity="O(1)",
+)
 def client_setname_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.name = check_name(argv[2])
     return OK
 
 
+@command(
+    b"CLIENT|GETREDIR",
+    2,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="6.0.0",
+    summary="Return the client that invalidation messages go to.",
+    complexity="O(1)",
+)
 def client_getredir_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(-1)
 
@@ -277,11 +446,29 @@ def _on_off(text: bytes) -> bool:
     return word == b"on"
 
 
+@command(
+    b"CLIENT|NO-EVICT",
+    3,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="7.0.0",
+    summary="Protect the connection from client eviction.",
+    complexity="O(1)",
+)
 def client_no_evict_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.flags = c.flags | CLIENT_NO_EVICT if _on_off(argv[2]) else c.flags & ~CLIENT_NO_EVICT
     return OK
 
 
+@command(
+    b"CLIENT|REPLY",
+    3,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="3.2.0",
+    summary="Switch replies on or off.",
+    complexity="O(1)",
+)
 def client_reply_command(c: Client, argv: list[bytes]) -> bytes | None:
     word = argv[2].lower()
     if word == b"on":
@@ -299,6 +486,16 @@ def client_reply_command(c: Client, argv: list[bytes]) -> bytes | None:
     return None
 
 
+@command(
+    b"CLIENT|PAUSE",
+    -3,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="2.9.50",
+    summary="Hold commands back for a while.",
+    complexity="O(1)",
+    history=(("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option."),),
+)
 def client_pause_command(c: Client, argv: list[bytes]) -> bytes | None:
     everything = True
     if len(argv) == 4:
@@ -317,11 +514,29 @@ def client_pause_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"CLIENT|UNPAUSE",
+    2,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="6.2.0",
+    summary="End a pause of commands.",
+    complexity="O(N) Where N is the number of paused clients",
+)
 def client_unpause_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.server.unpause_clients()
     return OK
 
 
+@command(
+    b"CLIENT|UNBLOCK",
+    -3,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="5.0.0",
+    summary="Release a client that waits.",
+    complexity="O(log N) where N is the number of client connections",
+)
 def client_unblock_command(c: Client, argv: list[bytes]) -> bytes | None:
     as_error = False
     if len(argv) == 4:
@@ -348,6 +563,22 @@ def _kill(c: Client, victims: list[Client]) -> int:
     return len(victims)
 
 
+@command(
+    b"CLIENT|KILL",
+    -3,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="2.4.0",
+    summary="Close connections.",
+    complexity="O(N) where N is the number of client connections",
+    history=(
+        ("2.8.12", "Added new filter format."),
+        ("2.8.12", "`ID` option."),
+        ("3.2.0", "Added `master` type in for `TYPE` option."),
+        ("5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."),
+        ("6.2.0", "`LADDR` option."),
+    ),
+)
 def client_kill_command(c: Client, argv: list[bytes]) -> bytes | None:
     clients = list(c.server.clients.values())
     if len(argv) == 3:

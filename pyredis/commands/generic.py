@@ -6,6 +6,27 @@ from typing import Any, Final
 
 from pyredis.core.args import get_cursor, get_int, parse_scan_options, syntax_error
 from pyredis.core.client import Client
+from pyredis.core.command import (
+    ACL_DANGEROUS,
+    ACL_KEYSPACE,
+    CMD_DENYOOM,
+    CMD_FAST,
+    CMD_LOADING,
+    CMD_READONLY,
+    CMD_STALE,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_DELETE,
+    KEY_INSERT,
+    KEY_OW,
+    KEY_RM,
+    KEY_RO,
+    KEY_RW,
+    KEY_UPDATE,
+    K,
+    command,
+    container,
+)
 from pyredis.core.multi import touch_all_watched_keys
 from pyredis.core.propagate import rewrite
 from pyredis.engines.hash import HashObj
@@ -54,10 +75,38 @@ def _delete(c: Client, argv: list[bytes]) -> bytes:
     return integer(removed)
 
 
+@command(
+    b"DEL",
+    -2,
+    CMD_WRITE,
+    keys=(K(1, KEY_RM | KEY_DELETE, last=-1),),
+    group="generic",
+    since="1.0.0",
+    summary="Remove keys.",
+    complexity="O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).",
+    tips=(
+        b"request_policy:multi_shard",
+        b"response_policy:agg_sum",
+    ),
+)
 def del_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _delete(c, argv)
 
 
+@command(
+    b"UNLINK",
+    -2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RM | KEY_DELETE, last=-1),),
+    group="generic",
+    since="4.0.0",
+    summary="Remove keys, freeing their memory later where that takes long.",
+    complexity="O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.",
+    tips=(
+        b"request_policy:multi_shard",
+        b"response_policy:agg_sum",
+    ),
+)
 def unlink_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _delete(c, argv)
 
@@ -67,19 +116,72 @@ def _count_existing(c: Client, keys: list[bytes]) -> bytes:
     return integer(sum(lookup(key) is not None for key in keys))
 
 
+@command(
+    b"EXISTS",
+    -2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO, last=-1),),
+    group="generic",
+    since="1.0.0",
+    summary="Count how many of the keys are there.",
+    complexity="O(N) where N is the number of keys to check.",
+    tips=(
+        b"request_policy:multi_shard",
+        b"response_policy:agg_sum",
+    ),
+    history=(("3.0.3", "Accepts multiple `key` arguments."),),
+)
 def exists_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _count_existing(c, argv[1:])
 
 
+@command(
+    b"TOUCH",
+    -2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO, last=-1),),
+    group="generic",
+    since="3.2.1",
+    summary="Mark keys as used just now.",
+    complexity="O(N) where N is the number of keys that will be touched.",
+    tips=(
+        b"request_policy:multi_shard",
+        b"response_policy:agg_sum",
+    ),
+)
 def touch_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _count_existing(c, argv[1:])
 
 
+@command(
+    b"TYPE",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="generic",
+    since="1.0.0",
+    summary="Return the type of a key's value.",
+    complexity="O(1)",
+)
 def type_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = c.db.peek(argv[1])
     return simple(b"none" if value is None else TYPE_NAMES[type(value)])
 
 
+@command(
+    b"KEYS",
+    2,
+    CMD_READONLY,
+    group="generic",
+    since="1.0.0",
+    summary="Return all keys that match a pattern.",
+    complexity="O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.",
+    tips=(
+        b"request_policy:all_shards",
+        b"nondeterministic_output_order",
+    ),
+    acl=ACL_KEYSPACE | ACL_DANGEROUS,
+)
 def keys_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
     fits = compile_pattern(argv[1])
@@ -92,6 +194,20 @@ def keys_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk_array(found)
 
 
+@command(
+    b"SCAN",
+    -2,
+    CMD_READONLY,
+    group="generic",
+    since="2.8.0",
+    summary="Walk through the keys of the database.",
+    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
+    tips=(
+        b"nondeterministic_output",
+        b"request_policy:special",
+    ),
+    history=(("6.0.0", "Added the `TYPE` subcommand."),),
+)
 def scan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[1])
     options = parse_scan_options(argv, 2, True)
@@ -107,11 +223,38 @@ def scan_command(c: Client, argv: list[bytes]) -> bytes | None:
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(keys)
 
 
+@command(
+    b"RANDOMKEY",
+    1,
+    CMD_READONLY,
+    group="generic",
+    since="1.0.0",
+    summary="Return a random key.",
+    complexity="O(1)",
+    tips=(
+        b"request_policy:all_shards",
+        b"nondeterministic_output",
+    ),
+)
 def randomkey_command(c: Client, argv: list[bytes]) -> bytes | None:
     key = c.db.random_key()
     return NULL[c.resp] if key is None else bulk(key)
 
 
+@command(
+    b"DBSIZE",
+    1,
+    CMD_READONLY | CMD_FAST,
+    group="server",
+    since="1.0.0",
+    summary="Return the number of keys in the database.",
+    complexity="O(1)",
+    tips=(
+        b"request_policy:all_shards",
+        b"response_policy:agg_sum",
+    ),
+    acl=ACL_KEYSPACE,
+)
 def dbsize_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(len(c.db))
 
@@ -140,10 +283,37 @@ def _rename(c: Client, argv: list[bytes], nx: bool) -> bytes:
     return ONE if nx else OK
 
 
+@command(
+    b"RENAME",
+    3,
+    CMD_WRITE,
+    keys=(
+        K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),
+        K(2, KEY_OW | KEY_UPDATE),
+    ),
+    group="generic",
+    since="1.0.0",
+    summary="Give a key another name.",
+    complexity="O(1)",
+)
 def rename_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rename(c, argv, False)
 
 
+@command(
+    b"RENAMENX",
+    3,
+    CMD_WRITE | CMD_FAST,
+    keys=(
+        K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),
+        K(2, KEY_OW | KEY_INSERT),
+    ),
+    group="generic",
+    since="1.0.0",
+    summary="Give a key another name unless that one is taken.",
+    complexity="O(1)",
+    history=(("3.2.0", "The command no longer returns an error when source and destination names are the same."),),
+)
 def renamenx_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rename(c, argv, True)
 
@@ -156,6 +326,16 @@ def get_db(c: Client, text: bytes, not_an_integer: bytes = b"ERR value is not an
     return c.server.dbs[n]
 
 
+@command(
+    b"MOVE",
+    3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="generic",
+    since="1.0.0",
+    summary="Move a key to another database.",
+    complexity="O(1)",
+)
 def move_command(c: Client, argv: list[bytes]) -> bytes | None:
     source, key = c.db, argv[1]
     target = get_db(c, argv[2])
@@ -179,6 +359,19 @@ def copy_value(value: Any) -> Any:
     return value if type(value) is bytes else value.copy()
 
 
+@command(
+    b"COPY",
+    -3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(
+        K(1, KEY_RO | KEY_ACCESS),
+        K(2, KEY_OW | KEY_UPDATE),
+    ),
+    group="generic",
+    since="6.2.0",
+    summary="Copy a key's value to another key.",
+    complexity="O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
+)
 def copy_command(c: Client, argv: list[bytes]) -> bytes | None:
     source = target = c.db
     replace = False
@@ -210,6 +403,16 @@ def copy_command(c: Client, argv: list[bytes]) -> bytes | None:
     return ONE
 
 
+@command(
+    b"SWAPDB",
+    3,
+    CMD_WRITE | CMD_FAST,
+    group="server",
+    since="4.0.0",
+    summary="Exchange two databases.",
+    complexity="O(N) where N is the count of clients watching or blocking on keys from both databases.",
+    acl=ACL_KEYSPACE | ACL_DANGEROUS,
+)
 def swapdb_command(c: Client, argv: list[bytes]) -> bytes | None:
     first = get_db(c, argv[1], b"ERR invalid first DB index")
     second = get_db(c, argv[2], b"ERR invalid second DB index")
@@ -235,10 +438,46 @@ def _flush(c: Client, argv: list[bytes], dbs: list[Database]) -> bytes:
     return OK
 
 
+@command(
+    b"FLUSHDB",
+    -1,
+    CMD_WRITE,
+    group="server",
+    since="1.0.0",
+    summary="Remove all keys of the database.",
+    complexity="O(N) where N is the number of keys in the selected database",
+    tips=(
+        b"request_policy:all_shards",
+        b"response_policy:all_succeeded",
+    ),
+    acl=ACL_KEYSPACE | ACL_DANGEROUS,
+    history=(
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ),
+)
 def flushdb_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _flush(c, argv, [c.db])
 
 
+@command(
+    b"FLUSHALL",
+    -1,
+    CMD_WRITE,
+    group="server",
+    since="1.0.0",
+    summary="Remove all keys of all databases.",
+    complexity="O(N) where N is the total number of keys in all databases",
+    tips=(
+        b"request_policy:all_shards",
+        b"response_policy:all_succeeded",
+    ),
+    acl=ACL_KEYSPACE | ACL_DANGEROUS,
+    history=(
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ),
+)
 def flushall_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _flush(c, argv, c.server.dbs)
 
@@ -295,18 +534,62 @@ def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> 
     return ONE
 
 
+@command(
+    b"EXPIRE",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="1.0.0",
+    summary="Let a key expire after seconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
 def expire_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, c.server.mstime, 1000, b"expire")
 
 
+@command(
+    b"PEXPIRE",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="2.6.0",
+    summary="Let a key expire after milliseconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
 def pexpire_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, c.server.mstime, 1, b"pexpire")
 
 
+@command(
+    b"EXPIREAT",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="1.2.0",
+    summary="Let a key expire at a Unix time in seconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
 def expireat_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, 0, 1000, b"expireat")
 
 
+@command(
+    b"PEXPIREAT",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="2.6.0",
+    summary="Let a key expire at a Unix time in milliseconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
 def pexpireat_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, 0, 1, b"pexpireat")
 
@@ -322,22 +605,76 @@ def _ttl(c: Client, key: bytes, relative: bool, milliseconds: bool) -> bytes:
     return integer(when if milliseconds else (when + 500) // 1000)
 
 
+@command(
+    b"TTL",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="1.0.0",
+    summary="Return the seconds a key has left.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+    history=(("2.8.0", "Added the -2 reply."),),
+)
 def ttl_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], True, False)
 
 
+@command(
+    b"PTTL",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="2.6.0",
+    summary="Return the milliseconds a key has left.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+    history=(("2.8.0", "Added the -2 reply."),),
+)
 def pttl_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], True, True)
 
 
+@command(
+    b"EXPIRETIME",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="7.0.0",
+    summary="Return the Unix time in seconds at which a key expires.",
+    complexity="O(1)",
+)
 def expiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], False, False)
 
 
+@command(
+    b"PEXPIRETIME",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="7.0.0",
+    summary="Return the Unix time in milliseconds at which a key expires.",
+    complexity="O(1)",
+)
 def pexpiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], False, True)
 
 
+@command(
+    b"PERSIST",
+    2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="2.2.0",
+    summary="Take a key's deadline away.",
+    complexity="O(1)",
+)
 def persist_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     if db.lookup_write(key) is None or not db.persist(key):
@@ -360,11 +697,45 @@ def encoding_of(value: Any) -> bytes:
     return str(value.encoding()).encode()
 
 
+container(
+    b"OBJECT",
+    -2,
+    0,
+    group="generic",
+    since="2.2.3",
+    summary="Look at how keys are kept inside.",
+    complexity="Depends on subcommand.",
+    acl=0,
+)
+
+
+@command(
+    b"OBJECT|ENCODING",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="2.2.3",
+    summary="Return the internal encoding of a value.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
 def object_encoding_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = c.db.peek(argv[2])
     return NULL[c.resp] if value is None else bulk(encoding_of(value))
 
 
+@command(
+    b"OBJECT|REFCOUNT",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="2.2.3",
+    summary="Return how often a value is referred to.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
 def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = c.db.peek(argv[2])
     if value is None:
@@ -373,12 +744,34 @@ def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(LLONG_MAX >> 32 if shared else 1)
 
 
+@command(
+    b"OBJECT|IDLETIME",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="2.2.3",
+    summary="Return the seconds since a key was last used.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
 def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.db.peek(argv[2]) is None:
         return NULL[c.resp]
     return integer(c.server.mstime // 1000 - c.db.track_access()[argv[2]])
 
 
+@command(
+    b"OBJECT|FREQ",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="4.0.0",
+    summary="Return how often a key is used, on a logarithmic scale.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
 def object_freq_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.db.peek(argv[2]) is None:
         return NULL[c.resp]
@@ -388,6 +781,15 @@ def object_freq_command(c: Client, argv: list[bytes]) -> bytes | None:
     )
 
 
+@command(
+    b"OBJECT|HELP",
+    2,
+    CMD_LOADING | CMD_STALE,
+    group="generic",
+    since="6.2.0",
+    summary="Explain the subcommands.",
+    complexity="O(1)",
+)
 def object_help_command(c: Client, argv: list[bytes]) -> bytes | None:
     return help_reply(
         b"OBJECT",
@@ -406,5 +808,3 @@ def object_help_command(c: Client, argv: list[bytes]) -> bytes | None:
             b"    <key>.",
         ],
     )
-
-

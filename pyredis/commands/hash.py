@@ -13,6 +13,20 @@ from pyredis.core.args import (
     write_hash,
 )
 from pyredis.core.client import Client
+from pyredis.core.command import (
+    CMD_DENYOOM,
+    CMD_FAST,
+    CMD_READONLY,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_DELETE,
+    KEY_INSERT,
+    KEY_RO,
+    KEY_RW,
+    KEY_UPDATE,
+    K,
+    command,
+)
 from pyredis.core.propagate import rewrite
 from pyredis.engines.hash import HashObj
 from pyredis.keyspace.modified import modified, notify
@@ -58,10 +72,34 @@ def _set_pairs(c: Client, argv: list[bytes], name: bytes) -> int:
     return created
 
 
+@command(
+    b"HSET",
+    -4,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="hash",
+    since="2.0.0",
+    summary="Set fields of a hash.",
+    complexity="O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.",
+    history=(("4.0.0", "Accepts multiple `field` and `value` arguments."),),
+)
 def hset_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(_set_pairs(c, argv, b"hset"))
 
 
+@command(
+    b"HMSET",
+    -4,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="hash",
+    since="2.0.0",
+    summary="Set fields of a hash (old form of HSET).",
+    complexity="O(N) where N is the number of fields being set.",
+    deprecated_since="4.0.0",
+    replaced_by="`HSET` with multiple field-value pairs",
+    doc_flags=("deprecated",),
+)
 def hmset_command(c: Client, argv: list[bytes]) -> bytes | None:
     _set_pairs(c, argv, b"hmset")
     return OK
@@ -73,6 +111,16 @@ def _set_one(c: Client, key: bytes, value: HashObj, field: bytes, data: bytes, e
     modified(c.db, key, 1, NOTIFY_HASH, event)
 
 
+@command(
+    b"HSETNX",
+    4,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="hash",
+    since="2.0.0",
+    summary="Set a field of a hash unless it is there already.",
+    complexity="O(1)",
+)
 def hsetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = write_hash(c.db, argv[1])
     if value is not None and argv[2] in value.fields:
@@ -81,17 +129,48 @@ def hsetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     return ONE
 
 
+@command(
+    b"HGET",
+    3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="hash",
+    since="2.0.0",
+    summary="Return the value of a hash's field.",
+    complexity="O(1)",
+)
 def hget_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     return NULL[c.resp] if value is None else bulk_or_null(value.fields.get(argv[2]), c.resp)
 
 
+@command(
+    b"HMGET",
+    -3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="hash",
+    since="2.0.0",
+    summary="Return the values of several fields of a hash.",
+    complexity="O(N) where N is the number of fields being requested.",
+)
 def hmget_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     fields: dict[bytes, bytes] = {} if value is None else value.fields
     return bulk_array_or_nulls([fields.get(field) for field in argv[2:]], c.resp)
 
 
+@command(
+    b"HGETALL",
+    2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="hash",
+    since="2.0.0",
+    summary="Return all fields and values of a hash.",
+    complexity="O(N) where N is the size of the hash.",
+    tips=(b"nondeterministic_output_order",),
+)
 def hgetall_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     if value is None:
@@ -100,31 +179,94 @@ def hgetall_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk_map(flat, c.resp)
 
 
+@command(
+    b"HKEYS",
+    2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="hash",
+    since="2.0.0",
+    summary="Return all fields of a hash.",
+    complexity="O(N) where N is the size of the hash.",
+    tips=(b"nondeterministic_output_order",),
+)
 def hkeys_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     return EMPTY_ARRAY if value is None else bulk_array(list(value.fields))
 
 
+@command(
+    b"HVALS",
+    2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="hash",
+    since="2.0.0",
+    summary="Return all values of a hash.",
+    complexity="O(N) where N is the size of the hash.",
+    tips=(b"nondeterministic_output_order",),
+)
 def hvals_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     return EMPTY_ARRAY if value is None else bulk_array(list(value.fields.values()))
 
 
+@command(
+    b"HLEN",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="hash",
+    since="2.0.0",
+    summary="Return the number of fields of a hash.",
+    complexity="O(1)",
+)
 def hlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     return ZERO if value is None else integer(len(value))
 
 
+@command(
+    b"HSTRLEN",
+    3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="hash",
+    since="3.2.0",
+    summary="Return the length of a field's value.",
+    complexity="O(1)",
+)
 def hstrlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     return integer(len(value.fields.get(argv[2], b""))) if value is not None else ZERO
 
 
+@command(
+    b"HEXISTS",
+    3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="hash",
+    since="2.0.0",
+    summary="Tell whether a hash has a field.",
+    complexity="O(1)",
+)
 def hexists_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     return ONE if value is not None and argv[2] in value.fields else ZERO
 
 
+@command(
+    b"HDEL",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_DELETE),),
+    group="hash",
+    since="2.0.0",
+    summary="Remove fields from a hash.",
+    complexity="O(N) where N is the number of fields to be removed.",
+    history=(("2.4.0", "Accepts multiple `field` arguments."),),
+)
 def hdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     value = write_hash(db, key)
@@ -141,6 +283,16 @@ def hdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(removed)
 
 
+@command(
+    b"HINCRBY",
+    4,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="hash",
+    since="2.0.0",
+    summary="Add a number to an integer field.",
+    complexity="O(1)",
+)
 def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     by = get_int(argv[3])
     value = write_hash(c.db, argv[1])
@@ -157,6 +309,16 @@ def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(n)
 
 
+@command(
+    b"HINCRBYFLOAT",
+    4,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="hash",
+    since="2.6.0",
+    summary="Add a floating-point number to a field.",
+    complexity="O(1)",
+)
 def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
     incr_long_double(b"0", argv[3])
     value = write_hash(c.db, argv[1])
@@ -167,6 +329,17 @@ def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk(result)
 
 
+@command(
+    b"HRANDFIELD",
+    -2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="hash",
+    since="6.2.0",
+    summary="Return random fields of a hash.",
+    complexity="O(N) where N is the number of fields returned",
+    tips=(b"nondeterministic_output",),
+)
 def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
     rng = c.server.rng
     if len(argv) == 2:
@@ -190,6 +363,17 @@ def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk_array([part for f in fields for part in (f, value.fields[f])])
 
 
+@command(
+    b"HSCAN",
+    -3,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="hash",
+    since="2.8.0",
+    summary="Walk through the fields of a hash.",
+    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    tips=(b"nondeterministic_output",),
+)
 def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[2])
     value = read_hash(c.db, argv[1])

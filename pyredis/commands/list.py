@@ -13,6 +13,22 @@ from pyredis.core.args import (
     write_list,
 )
 from pyredis.core.client import Client
+from pyredis.core.command import (
+    CMD_DENYOOM,
+    CMD_FAST,
+    CMD_MOVABLEKEYS,
+    CMD_READONLY,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_DELETE,
+    KEY_INSERT,
+    KEY_RO,
+    KEY_RW,
+    KEY_UPDATE,
+    K,
+    KNum,
+    command,
+)
 from pyredis.core.propagate import rewrite
 from pyredis.engines.list import ListObj
 from pyredis.keyspace.db import Database
@@ -52,18 +68,62 @@ def _push(c: Client, argv: list[bytes], head: bool, only_existing: bool) -> byte
     return integer(len(value))
 
 
+@command(
+    b"LPUSH",
+    -3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="list",
+    since="1.0.0",
+    summary="Add elements to the front of a list.",
+    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    history=(("2.4.0", "Accepts multiple `element` arguments."),),
+)
 def lpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _push(c, argv, HEAD, False)
 
 
+@command(
+    b"RPUSH",
+    -3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="list",
+    since="1.0.0",
+    summary="Add elements to the end of a list.",
+    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    history=(("2.4.0", "Accepts multiple `element` arguments."),),
+)
 def rpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _push(c, argv, TAIL, False)
 
 
+@command(
+    b"LPUSHX",
+    -3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="list",
+    since="2.2.0",
+    summary="Add elements to the front of a list that exists.",
+    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    history=(("4.0.0", "Accepts multiple `element` arguments."),),
+)
 def lpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _push(c, argv, HEAD, True)
 
 
+@command(
+    b"RPUSHX",
+    -3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="list",
+    since="2.2.0",
+    summary="Add elements to the end of a list that exists.",
+    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    history=(("4.0.0", "Accepts multiple `element` arguments."),),
+)
 def rpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _push(c, argv, TAIL, True)
 
@@ -106,19 +166,61 @@ def _pop(c: Client, argv: list[bytes], head: bool) -> bytes:
     return bulk_array(pop_many(c.db, argv[1], value, head, count))
 
 
+@command(
+    b"LPOP",
+    -2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="list",
+    since="1.0.0",
+    summary="Take elements from the front of a list.",
+    complexity="O(N) where N is the number of elements returned",
+    history=(("6.2.0", "Added the `count` argument."),),
+)
 def lpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, HEAD)
 
 
+@command(
+    b"RPOP",
+    -2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="list",
+    since="1.0.0",
+    summary="Take elements from the end of a list.",
+    complexity="O(N) where N is the number of elements returned",
+    history=(("6.2.0", "Added the `count` argument."),),
+)
 def rpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, TAIL)
 
 
+@command(
+    b"LLEN",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="list",
+    since="1.0.0",
+    summary="Return the number of elements of a list.",
+    complexity="O(1)",
+)
 def llen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_list(c.db, argv[1])
     return ZERO if value is None else integer(len(value))
 
 
+@command(
+    b"LINDEX",
+    3,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="list",
+    since="1.0.0",
+    summary="Return the element at a position of a list.",
+    complexity="O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).",
+)
 def lindex_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_list(c.db, argv[1])
     if value is None:
@@ -127,6 +229,16 @@ def lindex_command(c: Client, argv: list[bytes]) -> bytes | None:
     return NULL[c.resp] if item is None else bulk(item)
 
 
+@command(
+    b"LSET",
+    4,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="list",
+    since="1.0.0",
+    summary="Replace the element at a position of a list.",
+    complexity="O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).",
+)
 def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = write_list(c.db, argv[1])
     if value is None:
@@ -137,12 +249,32 @@ def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"LRANGE",
+    4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="list",
+    since="1.0.0",
+    summary="Return a range of a list's elements.",
+    complexity="O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.",
+)
 def lrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
     value = read_list(c.db, argv[1])
     return EMPTY_ARRAY if value is None else bulk_array(value.range(start, stop))
 
 
+@command(
+    b"LTRIM",
+    4,
+    CMD_WRITE,
+    keys=(K(1, KEY_RW | KEY_DELETE),),
+    group="list",
+    since="1.0.0",
+    summary="Keep only a range of a list's elements.",
+    complexity="O(N) where N is the number of elements to be removed by the operation.",
+)
 def ltrim_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
     db, key = c.db, argv[1]
@@ -158,6 +290,16 @@ def ltrim_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"LINSERT",
+    5,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="list",
+    since="2.2.0",
+    summary="Insert an element beside another one.",
+    complexity="O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).",
+)
 def linsert_command(c: Client, argv: list[bytes]) -> bytes | None:
     where = argv[2].upper()
     if where not in (b"BEFORE", b"AFTER"):
@@ -172,6 +314,16 @@ def linsert_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(size)
 
 
+@command(
+    b"LREM",
+    4,
+    CMD_WRITE,
+    keys=(K(1, KEY_RW | KEY_DELETE),),
+    group="list",
+    since="1.0.0",
+    summary="Remove elements of a given value from a list.",
+    complexity="O(N+M) where N is the length of the list and M is the number of elements removed.",
+)
 def lrem_command(c: Client, argv: list[bytes]) -> bytes | None:
     count = get_int(argv[2])
     db, key = c.db, argv[1]
@@ -187,6 +339,16 @@ def lrem_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(removed)
 
 
+@command(
+    b"LPOS",
+    -3,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="list",
+    since="6.0.6",
+    summary="Find the positions of a value in a list.",
+    complexity="O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.",
+)
 def lpos_command(c: Client, argv: list[bytes]) -> bytes | None:
     rank, count, maxlen = 1, -1, 0
     at = 3
@@ -255,12 +417,41 @@ def lmove_generic(c: Client, source: bytes, destination: bytes, from_head: bool,
     return item
 
 
+@command(
+    b"LMOVE",
+    5,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(
+        K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),
+        K(2, KEY_RW | KEY_INSERT),
+    ),
+    group="list",
+    since="6.2.0",
+    summary="Move an element from one list's end to another's.",
+    complexity="O(1)",
+)
 def lmove_command(c: Client, argv: list[bytes]) -> bytes | None:
     from_head, to_head = parse_end(argv[3]), parse_end(argv[4])
     item = lmove_generic(c, argv[1], argv[2], from_head, to_head)
     return NULL[c.resp] if item is None else bulk(item)
 
 
+@command(
+    b"RPOPLPUSH",
+    3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(
+        K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),
+        K(2, KEY_RW | KEY_INSERT),
+    ),
+    group="list",
+    since="1.2.0",
+    summary="Move the last element of a list to the front of another.",
+    complexity="O(1)",
+    deprecated_since="6.2.0",
+    replaced_by="`LMOVE` with the `RIGHT` and `LEFT` arguments",
+    doc_flags=("deprecated",),
+)
 def rpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     item = lmove_generic(c, argv[1], argv[2], TAIL, HEAD)
     return NULL[c.resp] if item is None else bulk(item)
@@ -298,6 +489,16 @@ def lmpop_from(c: Client, keys: list[bytes], head: bool, count: int) -> bytes | 
     return None
 
 
+@command(
+    b"LMPOP",
+    -4,
+    CMD_WRITE | CMD_MOVABLEKEYS,
+    keys=(KNum(1, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="list",
+    since="7.0.0",
+    summary="Take elements from the first of several lists that has any.",
+    complexity="O(N+M) where N is the number of provided keys and M is the number of elements returned.",
+)
 def lmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys, word, count = parse_mpop(argv, 1)
     if word not in (b"LEFT", b"RIGHT"):

@@ -6,6 +6,20 @@ from pyredis.commands.list import lmove_generic, lmpop_from, parse_end, parse_mp
 from pyredis.core.args import get_timeout, syntax_error, write_list
 from pyredis.core.blocked import BLOCKED_LIST, block_for_keys
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
+from pyredis.core.command import (
+    CMD_BLOCKING,
+    CMD_DENYOOM,
+    CMD_MOVABLEKEYS,
+    CMD_NOSCRIPT,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_DELETE,
+    KEY_INSERT,
+    KEY_RW,
+    K,
+    KNum,
+    command,
+)
 from pyredis.core.propagate import rewrite
 from pyredis.resp.reply import NULL, NULL_ARRAY, array_header, bulk
 
@@ -29,10 +43,32 @@ def _blocking_pop(c: Client, argv: list[bytes], head: bool) -> bytes | None:
     return _wait(c, argv, keys, timeout, NULL_ARRAY[c.resp])
 
 
+@command(
+    b"BLPOP",
+    -3,
+    CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE, last=-2),),
+    group="list",
+    since="2.0.0",
+    summary="Take the first element of a list, waiting for one if need be.",
+    complexity="O(N) where N is the number of provided keys.",
+    history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
+)
 def blpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _blocking_pop(c, argv, True)
 
 
+@command(
+    b"BRPOP",
+    -3,
+    CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE, last=-2),),
+    group="list",
+    since="2.0.0",
+    summary="Take the last element of a list, waiting for one if need be.",
+    complexity="O(N) where N is the number of provided keys.",
+    history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
+)
 def brpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _blocking_pop(c, argv, False)
 
@@ -46,15 +82,55 @@ def _blocking_move(c: Client, argv: list[bytes], from_head: bool, to_head: bool,
     return bulk(item)
 
 
+@command(
+    b"BLMOVE",
+    6,
+    CMD_WRITE | CMD_DENYOOM | CMD_NOSCRIPT | CMD_BLOCKING,
+    keys=(
+        K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),
+        K(2, KEY_RW | KEY_INSERT),
+    ),
+    group="list",
+    since="6.2.0",
+    summary="Move an element between lists, waiting for one if need be.",
+    complexity="O(1)",
+)
 def blmove_command(c: Client, argv: list[bytes]) -> bytes | None:
     from_head, to_head = parse_end(argv[3]), parse_end(argv[4])
     return _blocking_move(c, argv, from_head, to_head, get_timeout(argv[5]))
 
 
+@command(
+    b"BRPOPLPUSH",
+    4,
+    CMD_WRITE | CMD_DENYOOM | CMD_NOSCRIPT | CMD_BLOCKING,
+    keys=(
+        K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),
+        K(2, KEY_RW | KEY_INSERT),
+    ),
+    group="list",
+    since="2.2.0",
+    summary="Move a list's last element to another's front, waiting if need be.",
+    complexity="O(1)",
+    history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
+    deprecated_since="6.2.0",
+    replaced_by="`BLMOVE` with the `RIGHT` and `LEFT` arguments",
+    doc_flags=("deprecated",),
+)
 def brpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _blocking_move(c, argv, False, True, get_timeout(argv[3]))
 
 
+@command(
+    b"BLMPOP",
+    -5,
+    CMD_WRITE | CMD_BLOCKING | CMD_MOVABLEKEYS,
+    keys=(KNum(2, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="list",
+    since="7.0.0",
+    summary="Take elements from the first list that has any, waiting if need be.",
+    complexity="O(N+M) where N is the number of provided keys and M is the number of elements returned.",
+)
 def blmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     timeout = get_timeout(argv[1])
     keys, word, count = parse_mpop(argv, 2)

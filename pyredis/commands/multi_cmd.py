@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from pyredis.core.client import CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI, Client
+from pyredis.core.command import (
+    CMD_ALLOW_BUSY,
+    CMD_FAST,
+    CMD_LOADING,
+    CMD_NOSCRIPT,
+    CMD_SKIP_SLOWLOG,
+    CMD_STALE,
+    KEY_RO,
+    K,
+    command,
+)
 from pyredis.core.dispatch import call, refresh_fast
 from pyredis.core.multi import discard_transaction, is_watched_key_expired, unwatch_all, watch_key
 from pyredis.core.propagate import flush
@@ -10,6 +21,15 @@ from pyredis.resp.errors import EXECABORT, CommandError
 from pyredis.resp.reply import NULL_ARRAY, OK, array_header
 
 
+@command(
+    b"MULTI",
+    1,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
+    group="transactions",
+    since="1.2.0",
+    summary="Begin a transaction.",
+    complexity="O(1)",
+)
 def multi_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.flags & CLIENT_MULTI:
         raise CommandError(b"ERR MULTI calls can not be nested")
@@ -19,6 +39,15 @@ def multi_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"DISCARD",
+    1,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
+    group="transactions",
+    since="2.0.0",
+    summary="Forget the queued commands of a transaction.",
+    complexity="O(N), when N is the number of queued commands",
+)
 def discard_command(c: Client, argv: list[bytes]) -> bytes | None:
     if not c.flags & CLIENT_MULTI:
         raise CommandError(b"ERR DISCARD without MULTI")
@@ -26,6 +55,16 @@ def discard_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"WATCH",
+    -2,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
+    keys=(K(1, KEY_RO, last=-1),),
+    group="transactions",
+    since="2.2.0",
+    summary="Let the next transaction fail if keys change.",
+    complexity="O(1) for every key.",
+)
 def watch_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.flags & CLIENT_MULTI:
         raise CommandError(b"ERR WATCH inside MULTI is not allowed")
@@ -35,12 +74,30 @@ def watch_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+@command(
+    b"UNWATCH",
+    1,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
+    group="transactions",
+    since="2.2.0",
+    summary="Watch no key any more.",
+    complexity="O(1)",
+)
 def unwatch_command(c: Client, argv: list[bytes]) -> bytes | None:
     unwatch_all(c)
     c.flags &= ~CLIENT_DIRTY_CAS
     return OK
 
 
+@command(
+    b"EXEC",
+    1,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG,
+    group="transactions",
+    since="1.2.0",
+    summary="Run the queued commands of a transaction.",
+    complexity="Depends on commands in the transaction",
+)
 def exec_command(c: Client, argv: list[bytes]) -> bytes | None:
     if not c.flags & CLIENT_MULTI:
         raise CommandError(b"ERR EXEC without MULTI")

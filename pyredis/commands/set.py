@@ -12,6 +12,23 @@ from pyredis.core.args import (
     write_set,
 )
 from pyredis.core.client import Client
+from pyredis.core.command import (
+    CMD_DENYOOM,
+    CMD_FAST,
+    CMD_MOVABLEKEYS,
+    CMD_READONLY,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_DELETE,
+    KEY_INSERT,
+    KEY_OW,
+    KEY_RO,
+    KEY_RW,
+    KEY_UPDATE,
+    K,
+    KNum,
+    command,
+)
 from pyredis.core.propagate import rewrite
 from pyredis.engines.set import SetObj
 from pyredis.keyspace.modified import modified, notify
@@ -34,6 +51,17 @@ from pyredis.resp.reply import (
 )
 
 
+@command(
+    b"SADD",
+    -3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="set",
+    since="1.0.0",
+    summary="Add members to a set.",
+    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    history=(("2.4.0", "Accepts multiple `member` arguments."),),
+)
 def sadd_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     value = write_set(db, key)
@@ -55,6 +83,17 @@ def _emptied(c: Client, key: bytes, value: SetObj) -> None:
         notify(c.db, key, NOTIFY_GENERIC, b"del")
 
 
+@command(
+    b"SREM",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_DELETE),),
+    group="set",
+    since="1.0.0",
+    summary="Remove members from a set.",
+    complexity="O(N) where N is the number of members to be removed.",
+    history=(("2.4.0", "Accepts multiple `member` arguments."),),
+)
 def srem_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     value = write_set(db, key)
@@ -69,6 +108,19 @@ def srem_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(removed)
 
 
+@command(
+    b"SMOVE",
+    4,
+    CMD_WRITE | CMD_FAST,
+    keys=(
+        K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),
+        K(2, KEY_RW | KEY_INSERT),
+    ),
+    group="set",
+    since="1.0.0",
+    summary="Move a member from one set to another.",
+    complexity="O(1)",
+)
 def smove_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, source, destination, member = c.db, argv[1], argv[2], argv[3]
     value = write_set(db, source)
@@ -89,26 +141,79 @@ def smove_command(c: Client, argv: list[bytes]) -> bytes | None:
     return ONE
 
 
+@command(
+    b"SISMEMBER",
+    3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="set",
+    since="1.0.0",
+    summary="Tell whether a set has a member.",
+    complexity="O(1)",
+)
 def sismember_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
     return ONE if value is not None and argv[2] in value else ZERO
 
 
+@command(
+    b"SMISMEMBER",
+    -3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="set",
+    since="6.2.0",
+    summary="Tell which of several members a set has.",
+    complexity="O(N) where N is the number of elements being checked for membership",
+)
 def smismember_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
     return integer_array([int(value is not None and member in value) for member in argv[2:]])
 
 
+@command(
+    b"SCARD",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="set",
+    since="1.0.0",
+    summary="Return the number of members of a set.",
+    complexity="O(1)",
+)
 def scard_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
     return ZERO if value is None else integer(len(value))
 
 
+@command(
+    b"SMEMBERS",
+    2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="set",
+    since="1.0.0",
+    summary="Return all members of a set.",
+    complexity="O(N) where N is the set cardinality.",
+    tips=(b"nondeterministic_output_order",),
+)
 def smembers_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
     return EMPTY_SET[c.resp] if value is None else bulk_set(value.elements(), c.resp)
 
 
+@command(
+    b"SPOP",
+    -2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="set",
+    since="1.0.0",
+    summary="Take random members out of a set.",
+    complexity="Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
+    tips=(b"nondeterministic_output",),
+    history=(("3.2.0", "Added the `count` argument."),),
+)
 def spop_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) > 3:
         raise syntax_error()
@@ -143,6 +248,18 @@ def _spop_count(c: Client, key: bytes, count: int) -> bytes:
     return bulk_set(members, c.resp)
 
 
+@command(
+    b"SRANDMEMBER",
+    -2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="set",
+    since="1.0.0",
+    summary="Return random members of a set.",
+    complexity="Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.",
+    tips=(b"nondeterministic_output",),
+    history=(("2.6.0", "Added the optional `count` argument."),),
+)
 def srandmember_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) > 3:
         raise syntax_error()
@@ -194,30 +311,112 @@ def _store(c: Client, name: bytes, argv: list[bytes]) -> bytes:
     return integer(len(members))
 
 
+@command(
+    b"SINTER",
+    -2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS, last=-1),),
+    group="set",
+    since="1.0.0",
+    summary="Return the members that all the sets have.",
+    complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    tips=(b"nondeterministic_output_order",),
+)
 def sinter_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _reply(c, set_operation(c, b"inter", argv[1:]))
 
 
+@command(
+    b"SUNION",
+    -2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS, last=-1),),
+    group="set",
+    since="1.0.0",
+    summary="Return the members that any of the sets has.",
+    complexity="O(N) where N is the total number of elements in all given sets.",
+    tips=(b"nondeterministic_output_order",),
+)
 def sunion_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _reply(c, set_operation(c, b"union", argv[1:]))
 
 
+@command(
+    b"SDIFF",
+    -2,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS, last=-1),),
+    group="set",
+    since="1.0.0",
+    summary="Return the first set's members that the others lack.",
+    complexity="O(N) where N is the total number of elements in all given sets.",
+    tips=(b"nondeterministic_output_order",),
+)
 def sdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _reply(c, set_operation(c, b"diff", argv[1:]))
 
 
+@command(
+    b"SINTERSTORE",
+    -3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(
+        K(1, KEY_RW | KEY_UPDATE),
+        K(2, KEY_RO | KEY_ACCESS, last=-1),
+    ),
+    group="set",
+    since="1.0.0",
+    summary="Store the members that all the sets have.",
+    complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+)
 def sinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, b"inter", argv)
 
 
+@command(
+    b"SUNIONSTORE",
+    -3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(
+        K(1, KEY_OW | KEY_UPDATE),
+        K(2, KEY_RO | KEY_ACCESS, last=-1),
+    ),
+    group="set",
+    since="1.0.0",
+    summary="Store the members that any of the sets has.",
+    complexity="O(N) where N is the total number of elements in all given sets.",
+)
 def sunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, b"union", argv)
 
 
+@command(
+    b"SDIFFSTORE",
+    -3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(
+        K(1, KEY_OW | KEY_UPDATE),
+        K(2, KEY_RO | KEY_ACCESS, last=-1),
+    ),
+    group="set",
+    since="1.0.0",
+    summary="Store the first set's members that the others lack.",
+    complexity="O(N) where N is the total number of elements in all given sets.",
+)
 def sdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, b"diff", argv)
 
 
+@command(
+    b"SINTERCARD",
+    -3,
+    CMD_READONLY | CMD_MOVABLEKEYS,
+    keys=(KNum(1, KEY_RO | KEY_ACCESS),),
+    group="set",
+    since="7.0.0",
+    summary="Count the members that all the sets have.",
+    complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+)
 def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
     numkeys = get_range_int(argv[1], 1, LLONG_MAX, b"ERR numkeys should be greater than 0")
     if numkeys > len(argv) - 2:
@@ -233,6 +432,17 @@ def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(min(n, limit) if limit else n)
 
 
+@command(
+    b"SSCAN",
+    -3,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="set",
+    since="2.8.0",
+    summary="Walk through the members of a set.",
+    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    tips=(b"nondeterministic_output",),
+)
 def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[2])
     value = read_set(c.db, argv[1])
@@ -243,5 +453,3 @@ def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     if options.pattern is not None:
         members = list(filter(compile_pattern(options.pattern), members))
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(members)
-
-

@@ -7,6 +7,22 @@ from typing import Final
 
 from pyredis.core.args import get_int, read_string, syntax_error, write_string
 from pyredis.core.client import Client
+from pyredis.core.command import (
+    CMD_DENYOOM,
+    CMD_FAST,
+    CMD_READONLY,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_DELETE,
+    KEY_INSERT,
+    KEY_OW,
+    KEY_RO,
+    KEY_RW,
+    KEY_UPDATE,
+    KEY_VARIABLE_FLAGS,
+    K,
+    command,
+)
 from pyredis.core.propagate import rewrite
 from pyredis.keyspace.db import Database
 from pyredis.keyspace.modified import modified, notify
@@ -107,6 +123,28 @@ def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> S
     return o
 
 
+@command(
+    b"SET",
+    -3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(
+        K(
+            1,
+            KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS,
+            notes="RW and ACCESS due to the optional `GET` argument",
+        ),
+    ),
+    group="string",
+    since="1.0.0",
+    summary="Set a string, optionally with conditions and a deadline.",
+    complexity="O(1)",
+    history=(
+        ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+        ("6.0.0", "Added the `KEEPTTL` option."),
+        ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+        ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+    ),
+)
 def set_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
     key = argv[1]
@@ -154,6 +192,16 @@ def _old_value(old: object, resp: int) -> bytes:
     raise CommandError(WRONGTYPE)
 
 
+@command(
+    b"GET",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="string",
+    since="1.0.0",
+    summary="Return the string at a key.",
+    complexity="O(1)",
+)
 def get_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
     value = db.lookup_read(argv[1]) if db.gate or db.hooks else db.dict.get(argv[1])
@@ -173,6 +221,16 @@ def get_command(c: Client, argv: list[bytes]) -> bytes | None:
     raise CommandError(WRONGTYPE)
 
 
+@command(
+    b"SETNX",
+    3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_OW | KEY_INSERT),),
+    group="string",
+    since="1.0.0",
+    summary="Set a string unless the key is there already.",
+    complexity="O(1)",
+)
 def setnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
     if db.lookup_write(argv[1]) is not None:
@@ -188,14 +246,47 @@ def _setex(c: Client, argv: list[bytes], unit: bytes, command: bytes) -> bytes:
     return set_generic_command(c, argv[1], argv[3], o)
 
 
+@command(
+    b"SETEX",
+    4,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(K(1, KEY_OW | KEY_UPDATE),),
+    group="string",
+    since="2.0.0",
+    summary="Set a string with a lifetime in seconds.",
+    complexity="O(1)",
+)
 def setex_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _setex(c, argv, b"EX", b"setex")
 
 
+@command(
+    b"PSETEX",
+    4,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(K(1, KEY_OW | KEY_UPDATE),),
+    group="string",
+    since="2.6.0",
+    summary="Set a string with a lifetime in milliseconds.",
+    complexity="O(1)",
+)
 def psetex_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _setex(c, argv, b"PX", b"psetex")
 
 
+@command(
+    b"GETSET",
+    3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="string",
+    since="1.0.0",
+    summary="Set a string and return the one that was there.",
+    complexity="O(1)",
+    deprecated_since="6.2.0",
+    replaced_by="`SET` with the `!GET` argument",
+    doc_flags=("deprecated",),
+)
 def getset_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
     old = read_string(db, argv[1])
@@ -206,6 +297,16 @@ def getset_command(c: Client, argv: list[bytes]) -> bytes | None:
     return reply
 
 
+@command(
+    b"GETDEL",
+    2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="string",
+    since="6.2.0",
+    summary="Return a string and remove its key.",
+    complexity="O(1)",
+)
 def getdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     value = read_string(db, key)
@@ -217,6 +318,16 @@ def getdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk(value)
 
 
+@command(
+    b"GETEX",
+    -2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE, notes="RW and UPDATE because it changes the TTL"),),
+    group="string",
+    since="6.2.0",
+    summary="Return a string and change its key's deadline.",
+    complexity="O(1)",
+)
 def getex_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     o = parse_set_options(argv, 2, c.server.mstime, b"getex")
@@ -238,6 +349,17 @@ def getex_command(c: Client, argv: list[bytes]) -> bytes | None:
     return reply
 
 
+@command(
+    b"MGET",
+    -2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS, last=-1),),
+    group="string",
+    since="1.0.0",
+    summary="Return the strings at several keys.",
+    complexity="O(N) where N is the number of keys to retrieve.",
+    tips=(b"request_policy:multi_shard",),
+)
 def mget_command(c: Client, argv: list[bytes]) -> bytes | None:
     lookup = c.db.lookup_read
     values = [lookup(key) for key in argv[1:]]
@@ -263,10 +385,38 @@ def _mset(c: Client, argv: list[bytes], nx: bool, name: bytes) -> bytes:
     return ONE if nx else OK
 
 
+@command(
+    b"MSET",
+    -3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(K(1, KEY_OW | KEY_UPDATE, last=-1, step=2),),
+    group="string",
+    since="1.0.1",
+    summary="Set several strings at once.",
+    complexity="O(N) where N is the number of keys to set.",
+    tips=(
+        b"request_policy:multi_shard",
+        b"response_policy:all_succeeded",
+    ),
+)
 def mset_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _mset(c, argv, False, b"mset")
 
 
+@command(
+    b"MSETNX",
+    -3,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(K(1, KEY_OW | KEY_INSERT, last=-1, step=2),),
+    group="string",
+    since="1.0.1",
+    summary="Set several strings unless one of the keys is there.",
+    complexity="O(N) where N is the number of keys to set.",
+    tips=(
+        b"request_policy:multi_shard",
+        b"response_policy:agg_min",
+    ),
+)
 def msetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _mset(c, argv, True, b"msetnx")
 
@@ -308,18 +458,58 @@ def incr_generic_command(c: Client, key: bytes, by: int) -> bytes:
     return b":%d\r\n" % n
 
 
+@command(
+    b"INCR",
+    2,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="string",
+    since="1.0.0",
+    summary="Add one to an integer.",
+    complexity="O(1)",
+)
 def incr_command(c: Client, argv: list[bytes]) -> bytes | None:
     return incr_generic_command(c, argv[1], 1)
 
 
+@command(
+    b"DECR",
+    2,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="string",
+    since="1.0.0",
+    summary="Subtract one from an integer.",
+    complexity="O(1)",
+)
 def decr_command(c: Client, argv: list[bytes]) -> bytes | None:
     return incr_generic_command(c, argv[1], -1)
 
 
+@command(
+    b"INCRBY",
+    3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="string",
+    since="1.0.0",
+    summary="Add a number to an integer.",
+    complexity="O(1)",
+)
 def incrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     return incr_generic_command(c, argv[1], get_int(argv[2]))
 
 
+@command(
+    b"DECRBY",
+    3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="string",
+    since="1.0.0",
+    summary="Subtract a number from an integer.",
+    complexity="O(1)",
+)
 def decrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     by = get_int(argv[2])
     if by == LLONG_MIN:
@@ -341,6 +531,16 @@ def incr_long_double(current: bytes, increment: bytes, not_a_float: bytes = NOT_
     return format_human(total)
 
 
+@command(
+    b"INCRBYFLOAT",
+    3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="string",
+    since="2.6.0",
+    summary="Add a floating-point number to a number.",
+    complexity="O(1)",
+)
 def incrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     value = write_string(db, key)
@@ -359,6 +559,16 @@ def check_string_length(c: Client, size: int) -> None:
         raise CommandError(STRING_TOO_LONG)
 
 
+@command(
+    b"APPEND",
+    3,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_INSERT),),
+    group="string",
+    since="2.0.0",
+    summary="Add bytes to the end of a string.",
+    complexity="O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.",
+)
 def append_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
     value = write_string(db, key)
@@ -376,11 +586,31 @@ def append_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(size)
 
 
+@command(
+    b"STRLEN",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="string",
+    since="2.2.0",
+    summary="Return the length of a string.",
+    complexity="O(1)",
+)
 def strlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_string(c.db, argv[1])
     return ZERO if value is None else integer(len(value))
 
 
+@command(
+    b"SETRANGE",
+    4,
+    CMD_WRITE | CMD_DENYOOM,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="string",
+    since="2.2.0",
+    summary="Write into a string from an offset on.",
+    complexity="O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.",
+)
 def setrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key, part = c.db, argv[1], argv[3]
     offset = get_int(argv[2])
@@ -404,6 +634,16 @@ def setrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(len(value))
 
 
+@command(
+    b"GETRANGE",
+    4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="string",
+    since="2.4.0",
+    summary="Return a part of a string.",
+    complexity="O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+)
 def getrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, end = get_int(argv[2]), get_int(argv[3])
     value = read_string(c.db, argv[1])
@@ -419,10 +659,33 @@ def getrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk(value[start : end + 1])
 
 
+@command(
+    b"SUBSTR",
+    4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="string",
+    since="1.0.0",
+    summary="Return a part of a string (old name of GETRANGE).",
+    complexity="O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+    deprecated_since="2.0.0",
+    replaced_by="`GETRANGE`",
+    doc_flags=("deprecated",),
+)
 def substr_command(c: Client, argv: list[bytes]) -> bytes | None:
     return getrange_command(c, argv)
 
 
+@command(
+    b"LCS",
+    -3,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS, last=1),),
+    group="string",
+    since="7.0.0",
+    summary="Find the longest subsequence that two strings share.",
+    complexity="O(N*M) where N and M are the lengths of s1 and s2, respectively",
+)
 def lcs_command(c: Client, argv: list[bytes]) -> bytes | None:
     a, b = c.db.lookup_read(argv[1]), c.db.lookup_read(argv[2])
     for value in (a, b):
@@ -465,5 +728,3 @@ def lcs_command(c: Client, argv: list[bytes]) -> bytes | None:
             items.append(array([*sides, integer(size)] if with_len else sides))
     matches = array_header(len(items)) + b"".join(items)
     return map_header(2, c.resp) + bulk(b"matches") + matches + bulk(b"len") + integer(len(text))
-
-

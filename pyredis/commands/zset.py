@@ -15,6 +15,19 @@ from pyredis.core.args import (
     write_zset,
 )
 from pyredis.core.client import Client
+from pyredis.core.command import (
+    CMD_DENYOOM,
+    CMD_FAST,
+    CMD_READONLY,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_DELETE,
+    KEY_RO,
+    KEY_RW,
+    KEY_UPDATE,
+    K,
+    command,
+)
 from pyredis.core.propagate import rewrite
 from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.modified import modified, notify
@@ -115,25 +128,80 @@ def _zadd(c: Client, argv: list[bytes], at: int, options: tuple[bool, bool, bool
     return integer(added + updated if ch else added)
 
 
+@command(
+    b"ZADD",
+    -4,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Add members with scores, or change their scores.",
+    complexity="O(log(N)) for each item added, where N is the number of elements in the sorted set.",
+    history=(
+        ("2.4.0", "Accepts multiple elements."),
+        ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+        ("6.2.0", "Added the `GT` and `LT` options."),
+    ),
+)
 def zadd_command(c: Client, argv: list[bytes]) -> bytes | None:
     return zadd_generic_command(c, argv, False)
 
 
+@command(
+    b"ZINCRBY",
+    4,
+    CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_UPDATE),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Add a number to a member's score.",
+    complexity="O(log(N)) where N is the number of elements in the sorted set.",
+)
 def zincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _zadd(c, argv, 2, (False, False, False, False, False, True))
 
 
+@command(
+    b"ZCARD",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Return the number of members of a sorted set.",
+    complexity="O(1)",
+)
 def zcard_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
     return ZERO if value is None else integer(len(value))
 
 
+@command(
+    b"ZSCORE",
+    3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Return a member's score.",
+    complexity="O(1)",
+)
 def zscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
     score = None if value is None else value.score(argv[2])
     return NULL[c.resp] if score is None else double(score, c.resp)
 
 
+@command(
+    b"ZMSCORE",
+    -3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="6.2.0",
+    summary="Return the scores of several members.",
+    complexity="O(N) where N is the number of members being requested.",
+)
 def zmscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
     scores = [None if value is None else value.score(member) for member in argv[2:]]
@@ -147,10 +215,30 @@ def _rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
     return NULL[c.resp] if rank is None else integer(rank)
 
 
+@command(
+    b"ZRANK",
+    3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="2.0.0",
+    summary="Return a member's position, lowest score first.",
+    complexity="O(log(N))",
+)
 def zrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, False)
 
 
+@command(
+    b"ZREVRANK",
+    3,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="2.0.0",
+    summary="Return a member's position, highest score first.",
+    complexity="O(log(N))",
+)
 def zrevrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, True)
 
@@ -163,6 +251,17 @@ def _after_removal(c: Client, key: bytes, value: ZSetObj, removed: int, event: b
             notify(c.db, key, NOTIFY_GENERIC, b"del")
 
 
+@command(
+    b"ZREM",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_DELETE),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Remove members from a sorted set.",
+    complexity="O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
+    history=(("2.4.0", "Accepts multiple elements."),),
+)
 def zrem_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = write_zset(c.db, argv[1])
     if value is None:
@@ -205,6 +304,19 @@ def _range_by_rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
     return EMPTY_ARRAY if value is None else pairs_reply(c, value.by_rank(start, stop, reverse), with_scores)
 
 
+@command(
+    b"ZREVRANGE",
+    -4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Return members by position, highest score first.",
+    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
+    deprecated_since="6.2.0",
+    replaced_by="`ZRANGE` with the `REV` argument",
+    doc_flags=("deprecated",),
+)
 def zrevrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _range_by_rank(c, argv, True)
 
@@ -231,20 +343,68 @@ def _range_by_score(c: Client, argv: list[bytes], reverse: bool) -> bytes:
     return pairs_reply(c, value.by_score(a, a_ex, b, b_ex, reverse, offset, count), with_scores)
 
 
+@command(
+    b"ZRANGEBYSCORE",
+    -4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="1.0.5",
+    summary="Return members with scores in a range.",
+    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+    history=(("2.0.0", "Added the `WITHSCORES` modifier."),),
+    deprecated_since="6.2.0",
+    replaced_by="`ZRANGE` with the `BYSCORE` argument",
+    doc_flags=("deprecated",),
+)
 def zrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _range_by_score(c, argv, False)
 
 
+@command(
+    b"ZREVRANGEBYSCORE",
+    -4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="2.2.0",
+    summary="Return members with scores in a range, highest first.",
+    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+    history=(("2.1.6", "`min` and `max` can be exclusive."),),
+    deprecated_since="6.2.0",
+    replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
+    doc_flags=("deprecated",),
+)
 def zrevrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _range_by_score(c, argv, True)
 
 
+@command(
+    b"ZCOUNT",
+    4,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="2.0.0",
+    summary="Count members with scores in a range.",
+    complexity="O(log(N)) with N being the number of elements in the sorted set.",
+)
 def zcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     (low, low_ex), (high, high_ex) = parse_score_bound(argv[2]), parse_score_bound(argv[3])
     value = read_zset(c.db, argv[1])
     return ZERO if value is None else integer(value.count_by_score(low, low_ex, high, high_ex))
 
 
+@command(
+    b"ZREMRANGEBYSCORE",
+    4,
+    CMD_WRITE,
+    keys=(K(1, KEY_RW | KEY_DELETE),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Remove members with scores in a range.",
+    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+)
 def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     (low, low_ex), (high, high_ex) = parse_score_bound(argv[2]), parse_score_bound(argv[3])
     value = write_zset(c.db, argv[1])
@@ -255,6 +415,16 @@ def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(removed)
 
 
+@command(
+    b"ZREMRANGEBYRANK",
+    4,
+    CMD_WRITE,
+    keys=(K(1, KEY_RW | KEY_DELETE),),
+    group="sorted_set",
+    since="2.0.0",
+    summary="Remove members by position.",
+    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+)
 def zremrangebyrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
     value = write_zset(c.db, argv[1])
@@ -280,14 +450,45 @@ def _pop(c: Client, argv: list[bytes], lowest: bool) -> bytes:
     return pairs_reply(c, pairs, True)
 
 
+@command(
+    b"ZPOPMIN",
+    -2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="sorted_set",
+    since="5.0.0",
+    summary="Take the members with the lowest scores.",
+    complexity="O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+)
 def zpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, True)
 
 
+@command(
+    b"ZPOPMAX",
+    -2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_ACCESS | KEY_DELETE),),
+    group="sorted_set",
+    since="5.0.0",
+    summary="Take the members with the highest scores.",
+    complexity="O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+)
 def zpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, False)
 
 
+@command(
+    b"ZSCAN",
+    -3,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="2.8.0",
+    summary="Walk through the members of a sorted set.",
+    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    tips=(b"nondeterministic_output",),
+)
 def zscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[2])
     value = read_zset(c.db, argv[1])

@@ -46,9 +46,6 @@ CMD_MOVABLEKEYS: Final = 1 << 21
 CMD_NO_ASYNC_LOADING: Final = 1 << 23
 CMD_NO_MULTI: Final = 1 << 24
 CMD_ALLOW_BUSY: Final = 1 << 26
-# Ours, not shown to clients:
-CMD_GATED: Final = 1 << 40
-"""Never in a fast table: the command changes the connection's or the server's state and takes the path with all checks."""
 
 FLAG_NAMES: Final[tuple[tuple[int, bytes], ...]] = (
     (CMD_WRITE, b"write"),
@@ -207,9 +204,7 @@ class KeySpec:
         self.first = 0
 
 
-def K(
-    pos: int, flags: int, *, last: int = 0, step: int = 1, limit: int = 0, notes: str = ""
-) -> KeySpec:
+def K(pos: int, flags: int, *, last: int = 0, step: int = 1, limit: int = 0, notes: str = "") -> KeySpec:
     """Keys from position ``pos`` to ``last`` (relative to pos; -1 = the last argument), every ``step``."""
     spec = KeySpec(flags, notes)
     spec.begin, spec.index = "index", pos
@@ -217,9 +212,7 @@ def K(
     return spec
 
 
-def KNum(
-    pos: int, flags: int, *, keynumidx: int = 0, first: int = 1, step: int = 1, notes: str = ""
-) -> KeySpec:
+def KNum(pos: int, flags: int, *, keynumidx: int = 0, first: int = 1, step: int = 1, notes: str = "") -> KeySpec:
     """A number of keys at ``pos + keynumidx``, the keys from ``pos + first``."""
     spec = KeySpec(flags, notes)
     spec.begin, spec.index = "index", pos

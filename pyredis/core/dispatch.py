@@ -32,7 +32,6 @@ from pyredis.core.command import (
     CMD_ADMIN,
     CMD_BLOCKING,
     CMD_FAST,
-    CMD_GATED,
     CMD_MAY_REPLICATE,
     CMD_NO_AUTH,
     CMD_NO_MULTI,
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     from pyredis.core.server import Server
 
 EMPTY: Final[dict[bytes, Command]] = {}
-_NEVER_FAST: Final = CMD_GATED | CMD_ADMIN | CMD_BLOCKING | CMD_NO_AUTH | CMD_PUBSUB | CMD_NOSCRIPT | CMD_SKIP_MONITOR
+_NEVER_FAST: Final = CMD_ADMIN | CMD_BLOCKING | CMD_NO_AUTH | CMD_PUBSUB | CMD_NOSCRIPT | CMD_SKIP_MONITOR
 
 # Bits of server.gates: why all clients take the path with all checks.
 GATE_MONITOR: Final = 1

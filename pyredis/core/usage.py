@@ -30,7 +30,7 @@ Invariants: parsed trees are never changed, so every server shares them.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import Final
 
 _TYPES: Final[dict[str, str]] = {
@@ -213,7 +213,7 @@ def _group(kind: str, items: list[Argument]) -> Argument:
     return argument
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse_usage(usage: str) -> tuple[Argument, ...]:
     """The arguments that a usage line declares; remembered, since the lines are constants.
 

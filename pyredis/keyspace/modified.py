@@ -1,7 +1,8 @@
 """The one epilogue of every change of a key: count it, tell who watches, waits or listens.
 
-Every mutation ends in :func:`modified`; nobody else touches ``dirty``. A second event of the same command is told with
-:func:`notify`. While nobody watches, waits or listens in a database, ``db.hooks`` is 0 and the epilogue is one addition.
+Every mutation ends in :func:`modified`; nobody else touches ``dirty``. A second event of the same command is told
+with :func:`notify`. While nobody watches, waits or listens in a database, ``db.hooks`` is 0 and the epilogue is one
+addition.
 """
 
 from __future__ import annotations

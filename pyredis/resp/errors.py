@@ -45,9 +45,7 @@ def wrong_arity(fullname: bytes) -> CommandError:
 
 def unknown_subcommand(container: bytes, sub: bytes) -> CommandError:
     """The error for a subcommand that a container lacks (``sub`` as the client sent it, cut at 128 bytes)."""
-    return CommandError(
-        b"ERR unknown subcommand '%b'. Try %b HELP." % (sanitize(sub[:128]), container.upper())
-    )
+    return CommandError(b"ERR unknown subcommand '%b'. Try %b HELP." % (sanitize(sub[:128]), container.upper()))
 
 
 _NEWLINES: Final = bytes.maketrans(b"\r\n", b"  ")

@@ -145,7 +145,7 @@ class RequestReader:
         self._fast = hiredis.Reader(notEnoughData=None)
 
     def feed(self, data: bytes) -> list[list[bytes]]:
-        """All requests that this chunk completes. After a protocol error ``error`` is set; what came before it counts."""
+        """All requests that this chunk completes; what came before a protocol error (see ``error``) counts."""
         if self.error is not None:
             return []
         if self.authenticated and data[0] == 0x2A and self._strict.idle():

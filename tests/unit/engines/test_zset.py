@@ -42,7 +42,7 @@ def model_rank_range(pairs: list[tuple[bytes, float]], start: int, stop: int) ->
     size = len(pairs)
     start = max(start + size, 0) if start < 0 else start
     stop = stop + size if stop < 0 else stop
-    return pairs[start : stop + 1] if 0 <= stop and start <= stop else []
+    return pairs[start : stop + 1] if stop >= 0 and start <= stop else []
 
 
 def in_scores(score: float, low: float, low_ex: bool, high: float, high_ex: bool) -> bool:
