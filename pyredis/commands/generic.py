@@ -83,7 +83,12 @@ def _delete(c: Client, argv: list[bytes]) -> bytes:
     group="generic",
     since="1.0.0",
     summary="Remove keys.",
-    complexity="O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).",
+    complexity=(
+        "O(N) where N is the number of keys that will be removed. When a key to remove holds a value "
+        "other than a string, the individual complexity for this key is O(M) where M is the number of "
+        "elements in the list, set, sorted set or hash. Removing a single key that holds a string value "
+        "is O(1)."
+    ),
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:agg_sum",
@@ -101,7 +106,11 @@ def del_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="generic",
     since="4.0.0",
     summary="Remove keys, freeing their memory later where that takes long.",
-    complexity="O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.",
+    complexity=(
+        "O(1) for each key removed regardless of its size. Then the command does O(N) work in a "
+        "different thread in order to reclaim memory, where N is the number of allocations the deleted "
+        "objects where composed of."
+    ),
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:agg_sum",
@@ -175,7 +184,10 @@ def type_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="generic",
     since="1.0.0",
     summary="Return all keys that match a pattern.",
-    complexity="O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.",
+    complexity=(
+        "O(N) with N being the number of keys in the database, under the assumption that the key names "
+        "in the database and the given pattern have limited length."
+    ),
     tips=(
         b"request_policy:all_shards",
         b"nondeterministic_output_order",
@@ -201,7 +213,10 @@ def keys_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="generic",
     since="2.8.0",
     summary="Walk through the keys of the database.",
-    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
+    complexity=(
+        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
+        "cursor to return back to 0. N is the number of elements inside the collection."
+    ),
     tips=(
         b"nondeterministic_output",
         b"request_policy:special",

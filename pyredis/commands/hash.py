@@ -80,7 +80,10 @@ def _set_pairs(c: Client, argv: list[bytes], name: bytes) -> int:
     group="hash",
     since="2.0.0",
     summary="Set fields of a hash.",
-    complexity="O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.",
+    complexity=(
+        "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is "
+        "called with multiple field/value pairs."
+    ),
     history=(("4.0.0", "Accepts multiple `field` and `value` arguments."),),
 )
 def hset_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -371,7 +374,10 @@ def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="hash",
     since="2.8.0",
     summary="Walk through the fields of a hash.",
-    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    complexity=(
+        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
+        "cursor to return back to 0. N is the number of elements inside the collection.."
+    ),
     tips=(b"nondeterministic_output",),
 )
 def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:

@@ -76,7 +76,9 @@ def _push(c: Client, argv: list[bytes], head: bool, only_existing: bool) -> byte
     group="list",
     since="1.0.0",
     summary="Add elements to the front of a list.",
-    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    complexity=(
+        "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
+    ),
     history=(("2.4.0", "Accepts multiple `element` arguments."),),
 )
 def lpush_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -91,7 +93,9 @@ def lpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="1.0.0",
     summary="Add elements to the end of a list.",
-    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    complexity=(
+        "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
+    ),
     history=(("2.4.0", "Accepts multiple `element` arguments."),),
 )
 def rpush_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -106,7 +110,9 @@ def rpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="2.2.0",
     summary="Add elements to the front of a list that exists.",
-    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    complexity=(
+        "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
+    ),
     history=(("4.0.0", "Accepts multiple `element` arguments."),),
 )
 def lpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -121,7 +127,9 @@ def lpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="2.2.0",
     summary="Add elements to the end of a list that exists.",
-    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    complexity=(
+        "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
+    ),
     history=(("4.0.0", "Accepts multiple `element` arguments."),),
 )
 def rpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -219,7 +227,10 @@ def llen_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="1.0.0",
     summary="Return the element at a position of a list.",
-    complexity="O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).",
+    complexity=(
+        "O(N) where N is the number of elements to traverse to get to the element at index. This makes "
+        "asking for the first or the last element of the list O(1)."
+    ),
 )
 def lindex_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_list(c.db, argv[1])
@@ -237,7 +248,9 @@ def lindex_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="1.0.0",
     summary="Replace the element at a position of a list.",
-    complexity="O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).",
+    complexity=(
+        "O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1)."
+    ),
 )
 def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = write_list(c.db, argv[1])
@@ -257,7 +270,10 @@ def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="1.0.0",
     summary="Return a range of a list's elements.",
-    complexity="O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.",
+    complexity=(
+        "O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end "
+        "(HEAD or TAIL) for large lists; and N is the number of elements in the specified range."
+    ),
 )
 def lrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
@@ -298,7 +314,11 @@ def ltrim_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="2.2.0",
     summary="Insert an element beside another one.",
-    complexity="O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).",
+    complexity=(
+        "O(N) where N is the number of elements to traverse before seeing the value pivot. This means "
+        "that inserting somewhere on the left end on the list (head) can be considered O(1) and "
+        "inserting somewhere on the right end (tail) is O(N)."
+    ),
 )
 def linsert_command(c: Client, argv: list[bytes]) -> bytes | None:
     where = argv[2].upper()
@@ -347,7 +367,11 @@ def lrem_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="list",
     since="6.0.6",
     summary="Find the positions of a value in a list.",
-    complexity="O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.",
+    complexity=(
+        "O(N) where N is the number of elements in the list, for the average case. When searching for "
+        "elements near the head or the tail of the list, or when the MAXLEN option is provided, the "
+        "command may run in constant time."
+    ),
 )
 def lpos_command(c: Client, argv: list[bytes]) -> bytes | None:
     rank, count, maxlen = 1, -1, 0

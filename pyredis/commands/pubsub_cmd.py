@@ -91,7 +91,10 @@ def unsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="pubsub",
     since="2.0.0",
     summary="Leave patterns.",
-    complexity="O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).",
+    complexity=(
+        "O(N+M) where N is the number of patterns the client is already subscribed and M is the number "
+        "of total patterns subscribed in the system (by any client)."
+    ),
     acl=0,
 )
 def punsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -124,7 +127,10 @@ def sunsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="pubsub",
     since="2.0.0",
     summary="Send a message to a channel.",
-    complexity="O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
+    complexity=(
+        "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total "
+        "number of subscribed patterns (by any client)."
+    ),
     acl=0,
 )
 def publish_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -181,7 +187,10 @@ container(
     group="pubsub",
     since="2.8.0",
     summary="Return the channels that have subscribers.",
-    complexity="O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)",
+    complexity=(
+        "O(N) where N is the number of active channels, and assuming constant time pattern matching "
+        "(relatively short channels and patterns)"
+    ),
     acl=0,
 )
 def pubsub_channels_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -195,7 +204,10 @@ def pubsub_channels_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="pubsub",
     since="7.0.0",
     summary="Return the shard channels that have subscribers.",
-    complexity="O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).",
+    complexity=(
+        "O(N) where N is the number of active shard channels, and assuming constant time pattern "
+        "matching (relatively short shard channels)."
+    ),
     acl=0,
 )
 def pubsub_shardchannels_command(c: Client, argv: list[bytes]) -> bytes | None:

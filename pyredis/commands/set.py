@@ -59,7 +59,9 @@ from pyredis.resp.reply import (
     group="set",
     since="1.0.0",
     summary="Add members to a set.",
-    complexity="O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    complexity=(
+        "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
+    ),
     history=(("2.4.0", "Accepts multiple `member` arguments."),),
 )
 def sadd_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -440,7 +442,10 @@ def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="set",
     since="2.8.0",
     summary="Walk through the members of a set.",
-    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    complexity=(
+        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
+        "cursor to return back to 0. N is the number of elements inside the collection.."
+    ),
     tips=(b"nondeterministic_output",),
 )
 def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:

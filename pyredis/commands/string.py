@@ -567,7 +567,11 @@ def check_string_length(c: Client, size: int) -> None:
     group="string",
     since="2.0.0",
     summary="Add bytes to the end of a string.",
-    complexity="O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.",
+    complexity=(
+        "O(1). The amortized time complexity is O(1) assuming the appended value is small and the "
+        "already present value is of any size, since the dynamic string library used by Redis will "
+        "double the free space available on every reallocation."
+    ),
 )
 def append_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
@@ -609,7 +613,11 @@ def strlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="string",
     since="2.2.0",
     summary="Write into a string from an offset on.",
-    complexity="O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.",
+    complexity=(
+        "O(1), not counting the time taken to copy the new string in place. Usually, this string is "
+        "very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the "
+        "length of the value argument."
+    ),
 )
 def setrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key, part = c.db, argv[1], argv[3]
@@ -642,7 +650,11 @@ def setrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="string",
     since="2.4.0",
     summary="Return a part of a string.",
-    complexity="O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+    complexity=(
+        "O(N) where N is the length of the returned string. The complexity is ultimately determined by "
+        "the returned length, but because creating a substring from an existing string is very cheap, "
+        "it can be considered O(1) for small strings."
+    ),
 )
 def getrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, end = get_int(argv[2]), get_int(argv[3])
@@ -667,7 +679,11 @@ def getrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="string",
     since="1.0.0",
     summary="Return a part of a string (old name of GETRANGE).",
-    complexity="O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+    complexity=(
+        "O(N) where N is the length of the returned string. The complexity is ultimately determined by "
+        "the returned length, but because creating a substring from an existing string is very cheap, "
+        "it can be considered O(1) for small strings."
+    ),
     deprecated_since="2.0.0",
     replaced_by="`GETRANGE`",
     doc_flags=("deprecated",),

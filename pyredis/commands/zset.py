@@ -259,7 +259,9 @@ def _after_removal(c: Client, key: bytes, value: ZSetObj, removed: int, event: b
     group="sorted_set",
     since="1.2.0",
     summary="Remove members from a sorted set.",
-    complexity="O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
+    complexity=(
+        "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed."
+    ),
     history=(("2.4.0", "Accepts multiple elements."),),
 )
 def zrem_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -312,7 +314,9 @@ def _range_by_rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
     group="sorted_set",
     since="1.2.0",
     summary="Return members by position, highest score first.",
-    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned."
+    ),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` argument",
     doc_flags=("deprecated",),
@@ -351,7 +355,11 @@ def _range_by_score(c: Client, argv: list[bytes], reverse: bool) -> bytes:
     group="sorted_set",
     since="1.0.5",
     summary="Return members with scores in a range.",
-    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
+        "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
+        "you can consider it O(log(N))."
+    ),
     history=(("2.0.0", "Added the `WITHSCORES` modifier."),),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `BYSCORE` argument",
@@ -369,7 +377,11 @@ def zrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="sorted_set",
     since="2.2.0",
     summary="Return members with scores in a range, highest first.",
-    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
+        "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
+        "you can consider it O(log(N))."
+    ),
     history=(("2.1.6", "`min` and `max` can be exclusive."),),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
@@ -403,7 +415,10 @@ def zcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="sorted_set",
     since="1.2.0",
     summary="Remove members with scores in a range.",
-    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
+        "removed by the operation."
+    ),
 )
 def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     (low, low_ex), (high, high_ex) = parse_score_bound(argv[2]), parse_score_bound(argv[3])
@@ -423,7 +438,10 @@ def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="sorted_set",
     since="2.0.0",
     summary="Remove members by position.",
-    complexity="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
+        "removed by the operation."
+    ),
 )
 def zremrangebyrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
@@ -458,7 +476,9 @@ def _pop(c: Client, argv: list[bytes], lowest: bool) -> bytes:
     group="sorted_set",
     since="5.0.0",
     summary="Take the members with the lowest scores.",
-    complexity="O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+    complexity=(
+        "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped."
+    ),
 )
 def zpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, True)
@@ -472,7 +492,9 @@ def zpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="sorted_set",
     since="5.0.0",
     summary="Take the members with the highest scores.",
-    complexity="O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
+    complexity=(
+        "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped."
+    ),
 )
 def zpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, False)
@@ -486,7 +508,10 @@ def zpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="sorted_set",
     since="2.8.0",
     summary="Walk through the members of a sorted set.",
-    complexity="O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    complexity=(
+        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
+        "cursor to return back to 0. N is the number of elements inside the collection.."
+    ),
     tips=(b"nondeterministic_output",),
 )
 def zscan_command(c: Client, argv: list[bytes]) -> bytes | None:

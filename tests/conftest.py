@@ -1,0 +1,44 @@
+"""Fixtures: one server of ours and one redis-server for each test process, emptied between tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.raw import RawClient
+from tests.support.servers import ServerProcess, start_oracle, start_ours
+
+
+@pytest.fixture(scope="session")
+def _ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = start_ours(tmp_path_factory.mktemp("ours"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = start_oracle(tmp_path_factory.mktemp("oracle"))
+    yield server
+    server.stop()
+
+
+def _emptied(server: ServerProcess) -> ServerProcess:
+    client = RawClient(server.connect())
+    assert client.call("FLUSHALL") == b"+OK\r\n"
+    client.close()
+    return server
+
+
+@pytest.fixture
+def server(_ours: ServerProcess) -> Iterator[ServerProcess]:
+    """Our server, empty."""
+    yield _emptied(_ours)
+    assert _ours.alive(), _ours.log()
+
+
+@pytest.fixture
+def oracle(_oracle: ServerProcess) -> ServerProcess:
+    """redis-server, empty."""
+    return _emptied(_oracle)

@@ -1,0 +1,85 @@
+"""Servers for tests: ours and Debian's redis-server, each on a free port, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ORACLE = "/usr/bin/redis-server"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+class ServerProcess:
+    """A running server: ``host``, ``port``, ``url``, ``pid``."""
+
+    def __init__(self, command: list[str], cwd: Path, *args: str) -> None:
+        self.host = "127.0.0.1"
+        self.log_path = cwd / "server.log"
+        for _ in range(5):
+            self.port = free_port()
+            log = self.log_path.open("wb")
+            argv = [*command, "--port", str(self.port), "--save", "", *args]
+            self.process = subprocess.Popen(argv, cwd=cwd, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            log.close()
+            if self._wait_for_pong():
+                break
+            self.stop()
+        else:
+            raise RuntimeError("server did not start:\n" + self.log())
+        self.url = f"redis://{self.host}:{self.port}"
+        self.pid = self.process.pid
+
+    def _wait_for_pong(self) -> bool:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with self.connect() as s:
+                    s.sendall(b"PING\r\n")
+                    if s.recv(64).startswith((b"+PONG", b"-NOAUTH")):
+                        return True
+            except OSError:
+                time.sleep(0.02)
+        return False
+
+    def connect(self) -> socket.socket:
+        """A raw connection."""
+        return socket.create_connection((self.host, self.port), timeout=10)
+
+    def alive(self) -> bool:
+        """True while the process runs."""
+        return self.process.poll() is None
+
+    def log(self) -> str:
+        """What the server has written."""
+        return self.log_path.read_text(errors="replace")[-4000:]
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def start_ours(cwd: Path, *args: str) -> ServerProcess:
+    """pyredis, as ``python -m pyredis``."""
+    return ServerProcess([sys.executable, "-m", "pyredis"], cwd, *args)
+
+
+def start_oracle(cwd: Path, *args: str) -> ServerProcess:
+    """Debian's redis-server, by its full path: a virtual environment may shadow the name."""
+    return ServerProcess([ORACLE, "--appendonly", "no"], cwd, *args)
