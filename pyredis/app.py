@@ -76,7 +76,7 @@ async def _serve(app: App) -> int:
         await app.start()
     except ListenError as e:
         log.warning(f"Warning: {e}")
-        log.warning("Failed listening on port %d (TCP), aborting." % app.server.config.port)
+        log.warning(f"Failed listening on port {app.server.config.port} (TCP), aborting.")
         return 1
     loop = asyncio.get_running_loop()
     if sys.platform != "win32":

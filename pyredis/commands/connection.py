@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-from pyredis.core.args import get_int, get_positive, syntax_error
+from pyredis.core.args import get_int, get_positive, get_range_int, syntax_error
 from pyredis.core.blocked import end_wait
 from pyredis.core.client import (
     CLIENT_BLOCKED,
@@ -92,7 +92,8 @@ def auth_command(c: Client, argv: list[bytes]) -> bytes | None:
     history=(
         (
             "6.2.0",
-            "`protover` made optional; when called without arguments the command reports the current connection's context.",
+            "`protover` made optional; when called without arguments the command reports the "
+            "current connection's context.",
         ),
     ),
 )
@@ -186,7 +187,7 @@ def echo_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity="O(1)",
 )
 def select_command(c: Client, argv: list[bytes]) -> bytes | None:
-    n = get_int(argv[1])
+    n = get_range_int(argv[1], -(1 << 31), (1 << 31) - 1)
     if not 0 <= n < len(c.server.dbs):
         raise CommandError(DB_OUT_OF_RANGE)
     c.db = c.server.dbs[n]

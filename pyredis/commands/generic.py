@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pyredis.core.args import get_cursor, get_int, parse_scan_options, syntax_error
+from pyredis.core.args import get_cursor, get_int, get_range_int, parse_scan_options, syntax_error
 from pyredis.core.client import Client
 from pyredis.core.command import (
     ACL_DANGEROUS,
@@ -333,9 +333,13 @@ def renamenx_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rename(c, argv, True)
 
 
-def get_db(c: Client, text: bytes, not_an_integer: bytes = b"ERR value is not an integer or out of range") -> Database:
-    """The database of a number."""
-    n = get_int(text, not_an_integer)
+def get_db(c: Client, text: bytes, message: bytes = b"") -> Database:
+    """The database of a number; ``message`` is for what is no 32-bit integer."""
+    return db_of(c, get_range_int(text, -(1 << 31), (1 << 31) - 1, message))
+
+
+def db_of(c: Client, n: int) -> Database:
+    """The database of a number that was read already."""
     if not 0 <= n < len(c.server.dbs):
         raise CommandError(DB_OUT_OF_RANGE)
     return c.server.dbs[n]
@@ -429,8 +433,9 @@ def copy_command(c: Client, argv: list[bytes]) -> bytes | None:
     acl=ACL_KEYSPACE | ACL_DANGEROUS,
 )
 def swapdb_command(c: Client, argv: list[bytes]) -> bytes | None:
-    first = get_db(c, argv[1], b"ERR invalid first DB index")
-    second = get_db(c, argv[2], b"ERR invalid second DB index")
+    one = get_range_int(argv[1], -(1 << 31), (1 << 31) - 1, b"ERR invalid first DB index")
+    two = get_range_int(argv[2], -(1 << 31), (1 << 31) - 1, b"ERR invalid second DB index")
+    first, second = db_of(c, one), db_of(c, two)
     if first is not second:
         touch_all_watched_keys(first, second)
         touch_all_watched_keys(second, first)

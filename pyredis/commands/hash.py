@@ -33,7 +33,8 @@ from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_HASH
 from pyredis.lib.glob import compile_pattern
 from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN, string2ll
-from pyredis.resp.errors import OUT_OF_RANGE, CommandError, wrong_arity
+from pyredis.lib.longdouble import parse_long_double
+from pyredis.resp.errors import NOT_A_FLOAT, OUT_OF_RANGE, CommandError, wrong_arity
 from pyredis.resp.reply import (
     EMPTY_ARRAY,
     EMPTY_MAP,
@@ -323,7 +324,11 @@ def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity="O(1)",
 )
 def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
-    incr_long_double(b"0", argv[3])
+    by = parse_long_double(argv[3])
+    if by is None:
+        raise CommandError(NOT_A_FLOAT)
+    if isinstance(by, float):
+        raise CommandError(b"ERR value is NaN or Infinity")
     value = write_hash(c.db, argv[1])
     old = b"0" if value is None else value.fields.get(argv[2], b"0")
     result = incr_long_double(old, argv[3], b"ERR hash value is not a float")

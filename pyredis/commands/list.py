@@ -382,7 +382,9 @@ def lpos_command(c: Client, argv: list[bytes]) -> bytes | None:
             raise syntax_error()
         text = argv[at + 1]
         if word == b"RANK":
-            rank = get_range_int(text, -LLONG_MAX, LLONG_MAX) if text != b"%d" % LLONG_MIN else _rank_overflow()
+            rank = get_int(text)
+            if rank == LLONG_MIN:
+                rank = -1  # has no absolute value; Redis 7.0 takes the first match from the end
             if rank == 0:
                 raise CommandError(
                     b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
@@ -400,10 +402,6 @@ def lpos_command(c: Client, argv: list[bytes]) -> bytes | None:
     if count >= 0:
         return integer_array(found)
     return integer(found[0]) if found else NULL[c.resp]
-
-
-def _rank_overflow() -> int:
-    raise CommandError(b"ERR value is out of range, value must between %d and %d" % (-LLONG_MAX, LLONG_MAX))
 
 
 # --- moves ----------------------------------------------------------------------------------------------------------

@@ -126,9 +126,9 @@ def srem_command(c: Client, argv: list[bytes]) -> bytes | None:
 def smove_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, source, destination, member = c.db, argv[1], argv[2], argv[3]
     value = write_set(db, source)
-    target = write_set(db, destination)
     if value is None:
         return ZERO
+    target = write_set(db, destination)
     if source == destination:
         return ONE if member in value else ZERO
     if not value.discard(member):

@@ -201,8 +201,9 @@ def unknown_command(server: Server, argv: list[bytes]) -> CommandError:
     for arg in argv[1:]:
         if len(args) >= 128:
             break
-        args += b"'%b' " % arg[: 128 - len(args)]
-    text = b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:128], args)
+        # Redis prints C strings: what follows a zero byte is not shown.
+        args += b"'%b' " % arg[: 128 - len(args)].split(b"\0")[0]
+    text = b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:128].split(b"\0")[0], args)
     return CommandError(sanitize(text))
 
 
