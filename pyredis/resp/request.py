@@ -21,6 +21,7 @@ _INLINE_MAX: Final = 64 << 10
 _INT_MAX: Final = (1 << 31) - 1
 _UNAUTHENTICATED_ARGC: Final = 10
 _UNAUTHENTICATED_BULK: Final = 16384
+_SENTINEL: Final = b":0\r\n"
 _HUGE_HEADER: Final = re.compile(rb"\*\d{6}")
 
 
@@ -172,8 +173,10 @@ class RequestReader:
         reader = self._fast
         try:
             reader.feed(data)
+            reader.feed(_SENTINEL)
             batch: list[list[bytes]] = list(iter(reader.gets, None))
-            if not reader.has_data():
+            # The sentinel comes back as itself only if nothing was left open before it.
+            if batch and batch.pop() == 0 and not reader.has_data():
                 b"".join(chain.from_iterable(batch))  # raises unless all arguments are byte strings
                 if all(batch):
                     return batch
