@@ -113,7 +113,7 @@ class ScoreOrder:
         del scores[i]
         self.size -= 1
         size = len(chunk)
-        if size < self.load >> 2 and (not size or len(self.chunks) > 1):
+        if not size or (size < self.load >> 2 and len(self.chunks) > 1):
             self._join(c)
             return
         if i == size:
