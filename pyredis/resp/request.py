@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import hiredis
 
@@ -174,7 +174,7 @@ class RequestReader:
         try:
             reader.feed(data)
             reader.feed(_SENTINEL)
-            batch: list[list[bytes]] = list(iter(reader.gets, None))
+            batch: list[Any] = list(iter(reader.gets, None))
             # The sentinel comes back as itself only if nothing was left open before it.
             if batch and batch.pop() == 0 and not reader.has_data():
                 b"".join(chain.from_iterable(batch))  # raises unless all arguments are byte strings
