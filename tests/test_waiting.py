@@ -19,6 +19,8 @@ SCRIPTS: dict[str, list[tuple[int, str, list[int]]]] = {
         (3, "dbsize", [3]),
     ],
     "blmpop": [(1, "blmpop 0 2 x y left count 2", []), (2, "rpush y a b c", [2, 1]), (2, "llen y", [2])],
+    "bzpopmin": [(1, "bzpopmin x z 0", []), (2, "zadd z 1 a 2 b", [2, 1]), (2, "zcard z", [2])],
+    "bzmpop": [(1, "bzmpop 0 1 z max count 2", []), (2, "zadd z 1 a 2 b 3 c", [2, 1]), (2, "zcard z", [2])],
     "other type": [(1, "blpop q 0", []), (2, "set q 1", [2]), (2, "del q", [2]), (2, "rpush q a", [2, 1])],
     "transaction": [
         (1, "blpop q 0", []),

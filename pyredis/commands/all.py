@@ -12,6 +12,9 @@ from pyredis.commands import (
     set,
     string,
     zset,
+    zset_blocking,
+    zset_range,
+    zset_store,
 )
 
 __all__ = [
@@ -26,4 +29,7 @@ __all__ = [
     "set",
     "string",
     "zset",
+    "zset_blocking",
+    "zset_range",
+    "zset_store",
 ]

@@ -243,7 +243,8 @@ def zrevrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, True)
 
 
-def _after_removal(c: Client, key: bytes, value: ZSetObj, removed: int, event: bytes) -> None:
+def after_removal(c: Client, key: bytes, value: ZSetObj, removed: int, event: bytes) -> None:
+    """After members were taken out: announce it; an empty sorted set goes."""
     if removed:
         modified(c.db, key, removed, NOTIFY_ZSET, event)
         if not len(value):
@@ -271,7 +272,7 @@ def zrem_command(c: Client, argv: list[bytes]) -> bytes | None:
     removed = 0
     for member in argv[2:]:
         removed += value.remove(member)
-    _after_removal(c, argv[1], value, removed, b"zrem")
+    after_removal(c, argv[1], value, removed, b"zrem")
     return integer(removed)
 
 
@@ -426,7 +427,7 @@ def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     if value is None:
         return ZERO
     removed = len(value.remove_by_score(low, low_ex, high, high_ex))
-    _after_removal(c, argv[1], value, removed, b"zremrangebyscore")
+    after_removal(c, argv[1], value, removed, b"zremrangebyscore")
     return integer(removed)
 
 
@@ -449,7 +450,7 @@ def zremrangebyrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     if value is None:
         return ZERO
     removed = len(value.remove_by_rank(start, stop))
-    _after_removal(c, argv[1], value, removed, b"zremrangebyrank")
+    after_removal(c, argv[1], value, removed, b"zremrangebyrank")
     return integer(removed)
 
 
@@ -461,7 +462,7 @@ def _pop(c: Client, argv: list[bytes], lowest: bool) -> bytes:
     if value is None or count == 0:
         return EMPTY_ARRAY
     pairs = value.pop_min(count) if lowest else value.pop_max(count)
-    _after_removal(c, argv[1], value, len(pairs), b"zpopmin" if lowest else b"zpopmax")
+    after_removal(c, argv[1], value, len(pairs), b"zpopmin" if lowest else b"zpopmax")
     rewrite(c, [b"ZPOPMIN" if lowest else b"ZPOPMAX", argv[1], b"%d" % len(pairs)])
     if len(argv) == 2 and c.resp == 3:
         return array_header(2) + bulk(pairs[0][0]) + double(pairs[0][1], 3)

@@ -13,6 +13,7 @@ from tests.support.servers import ServerProcess
 KEYS = [b"a", b"b", b"c", b"l", b"s", b"h", b"z", b"", b"k\x00\xff"]
 VALUES = [b"", b"1", b"-5", b"3.5", b"abc", b"\x00\x01", b"9223372036854775807", b"inf", b"nan", b"x" * 70, b"1e3"]
 NUMBERS = [b"0", b"1", b"-1", b"2", b"-3", b"100", b"9223372036854775807", b"-9223372036854775808", b"1.5", b"x", b"01"]
+BOUNDS = [b"-", b"+", b"[a", b"(b", b"[", b"(1", b"[abc", b"a"]
 SCORES = [b"1", b"2.5", b"-inf", b"+inf", b"nan", b"1e5", b"(2", b"3", b"0.1", b"abc"]
 
 GROUPS: dict[str, list[str]] = {
@@ -166,6 +167,44 @@ GROUPS: dict[str, list[str]] = {
         "zpopmax K N",
         "zpopmin K N N",
     ],
+    "zset_range": [
+        "zrange K N N",
+        "zrange K 0 -1 withscores",
+        "zrange K S S byscore limit N N",
+        "zrange K S S byscore rev withscores",
+        "zrange y B B bylex",
+        "zrange y B B bylex rev limit N N",
+        "zrange K 0 -1 limit 1 1",
+        "zrange K 0 -1 rev",
+        "zrangestore K K N N",
+        "zrangestore K K -inf +inf byscore limit 0 2",
+        "zrangestore K y B B bylex",
+        "zrangebylex y B B",
+        "zrevrangebylex y B B limit N N",
+        "zlexcount y B B",
+        "zremrangebylex y B B",
+        "zunion 2 K K",
+        "zunion 2 K K withscores",
+        "zunion 2 K K weights S S aggregate max",
+        "zinter 2 K K aggregate min withscores",
+        "zdiff 2 K K withscores",
+        "zunionstore K 2 K K weights N S",
+        "zinterstore K 2 K K",
+        "zdiffstore K 2 K K",
+        "zintercard 2 K K",
+        "zintercard 2 K K limit N",
+        "zintercard N K",
+        "zunion N K K",
+        "zmpop 2 K K min",
+        "zmpop 1 K max count N",
+        "zmpop 1 K left",
+        "zrandmember K 0",
+        "zrandmember K N foo",
+        "zadd y 0 V 0 V",
+        "zadd z S V S V",
+        "zadd c S V",
+        "sadd s V V",
+    ],
     "generic": [
         "del K K",
         "unlink K",
@@ -229,8 +268,9 @@ UNORDERED = {b"exec", b"smembers", b"sinter", b"sunion", b"sdiff", b"keys", b"hg
 
 
 def build(rng: random.Random, template: str) -> list[bytes]:
-    """A command from a template: K a key, V a value, N a number, S a score."""
-    pools = {"K": KEYS, "V": VALUES, "N": NUMBERS, "S": SCORES}
+    """A command from a template: K a key, V a value, N a number, S a score, B a bound of
+    a lexicographic range. Only the key y is asked for those: they are specified for equal scores alone."""
+    pools = {"K": KEYS, "V": VALUES, "N": NUMBERS, "S": SCORES, "B": BOUNDS}
     return [rng.choice(pools[word]) if word in pools else word.encode() for word in template.split()]
 
 
