@@ -1,6 +1,7 @@
 """Imports every command group: that fills the command table."""
 
 from pyredis.commands import (
+    command_cmd,
     config_cmd,
     connection,
     generic,
@@ -18,6 +19,7 @@ from pyredis.commands import (
 )
 
 __all__ = [
+    "command_cmd",
     "config_cmd",
     "connection",
     "generic",
