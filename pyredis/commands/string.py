@@ -8,6 +8,7 @@ from typing import Final
 from pyredis.core.args import get_int, read_string, syntax_error, write_string
 from pyredis.core.client import Client
 from pyredis.core.command import (
+    CMD_CHEAP,
     CMD_DENYOOM,
     CMD_FAST,
     CMD_READONLY,
@@ -126,7 +127,7 @@ def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> S
 @command(
     b"SET",
     -3,
-    CMD_WRITE | CMD_DENYOOM,
+    CMD_WRITE | CMD_DENYOOM | CMD_CHEAP,
     keys=(
         K(
             1,
@@ -249,7 +250,7 @@ def _setex(c: Client, argv: list[bytes], unit: bytes, command: bytes) -> bytes:
 @command(
     b"SETEX",
     4,
-    CMD_WRITE | CMD_DENYOOM,
+    CMD_WRITE | CMD_DENYOOM | CMD_CHEAP,
     keys=(K(1, KEY_OW | KEY_UPDATE),),
     group="string",
     since="2.0.0",
@@ -263,7 +264,7 @@ def setex_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"PSETEX",
     4,
-    CMD_WRITE | CMD_DENYOOM,
+    CMD_WRITE | CMD_DENYOOM | CMD_CHEAP,
     keys=(K(1, KEY_OW | KEY_UPDATE),),
     group="string",
     since="2.6.0",

@@ -13,6 +13,8 @@ def string2ll(text: bytes) -> int | None:
     leading zeros, no ``-0``)."""
     if not 0 < len(text) < 21:
         return None
+    if len(text) < 19 and text.isdigit() and (text[0] != 48 or len(text) == 1):
+        return int(text)  # the usual case, canonical and in range by its length
     try:
         n = int(text)
     except ValueError:
