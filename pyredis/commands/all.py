@@ -1,6 +1,7 @@
 """Imports every command group: that fills the command table."""
 
 from pyredis.commands import (
+    client_cmd,
     command_cmd,
     config_cmd,
     connection,
@@ -8,6 +9,7 @@ from pyredis.commands import (
     hash,
     list,
     list_blocking,
+    monitor,
     multi_cmd,
     pubsub_cmd,
     server,
@@ -20,6 +22,7 @@ from pyredis.commands import (
 )
 
 __all__ = [
+    "client_cmd",
     "command_cmd",
     "config_cmd",
     "connection",
@@ -27,6 +30,7 @@ __all__ = [
     "hash",
     "list",
     "list_blocking",
+    "monitor",
     "multi_cmd",
     "pubsub_cmd",
     "server",
