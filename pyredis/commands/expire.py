@@ -1,0 +1,225 @@
+"""Deadlines of keys: setting, reading, taking away."""
+
+from __future__ import annotations
+
+from pyredis.core.args import get_int
+from pyredis.core.client import Client
+from pyredis.core.command import (
+    CMD_FAST,
+    CMD_READONLY,
+    CMD_WRITE,
+    KEY_ACCESS,
+    KEY_RO,
+    KEY_RW,
+    KEY_UPDATE,
+    K,
+    command,
+)
+from pyredis.core.propagate import rewrite
+from pyredis.keyspace.modified import modified
+from pyredis.keyspace.state import NOTIFY_GENERIC
+from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN
+from pyredis.resp.errors import CommandError
+from pyredis.resp.reply import (
+    ONE,
+    ZERO,
+    integer,
+)
+
+
+def _expire_options(argv: list[bytes]) -> tuple[bool, bool, bool, bool]:
+    nx = xx = gt = lt = False
+    for word in argv[3:]:
+        upper = word.upper()
+        nx |= upper == b"NX"
+        xx |= upper == b"XX"
+        gt |= upper == b"GT"
+        lt |= upper == b"LT"
+        if upper not in (b"NX", b"XX", b"GT", b"LT"):
+            raise CommandError(b"ERR Unsupported option " + word)
+    if nx and (xx or gt or lt):
+        raise CommandError(b"ERR NX and XX, GT or LT options at the same time are not compatible")
+    if gt and lt:
+        raise CommandError(b"ERR GT and LT options at the same time are not compatible")
+    return nx, xx, gt, lt
+
+
+def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> bytes:
+    db, key = c.db, argv[1]
+    nx, xx, gt, lt = _expire_options(argv)
+    n = get_int(argv[2])
+    when = n * unit
+    invalid = CommandError(b"ERR invalid expire time in '%b' command" % name)
+    if not LLONG_MIN <= when <= LLONG_MAX:
+        raise invalid
+    when += base
+    if when > LLONG_MAX:
+        raise invalid
+    if db.lookup_write(key) is None:
+        return ZERO
+    current = db.get_expire(key)
+    if (
+        (nx and current >= 0)
+        or (xx and current < 0)
+        or (gt and (current < 0 or when <= current))
+        or (lt and 0 <= current <= when)
+    ):
+        return ZERO
+    if when <= c.server.mstime:
+        db.delete(key)
+        modified(db, key, 1, NOTIFY_GENERIC, b"del")
+        rewrite(c, [b"DEL", key])
+    else:
+        db.set_expire(key, when)
+        modified(db, key, 1, NOTIFY_GENERIC, b"expire")
+        rewrite(c, [b"PEXPIREAT", key, b"%d" % when])
+    return ONE
+
+
+@command(
+    b"EXPIRE",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="1.0.0",
+    summary="Let a key expire after seconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
+def expire_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _expire(c, argv, c.server.mstime, 1000, b"expire")
+
+
+@command(
+    b"PEXPIRE",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="2.6.0",
+    summary="Let a key expire after milliseconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
+def pexpire_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _expire(c, argv, c.server.mstime, 1, b"pexpire")
+
+
+@command(
+    b"EXPIREAT",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="1.2.0",
+    summary="Let a key expire at a Unix time in seconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
+def expireat_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _expire(c, argv, 0, 1000, b"expireat")
+
+
+@command(
+    b"PEXPIREAT",
+    -3,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="2.6.0",
+    summary="Let a key expire at a Unix time in milliseconds.",
+    complexity="O(1)",
+    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+)
+def pexpireat_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _expire(c, argv, 0, 1, b"pexpireat")
+
+
+def _ttl(c: Client, key: bytes, relative: bool, milliseconds: bool) -> bytes:
+    if c.db.peek(key) is None:
+        return integer(-2)
+    when = c.db.get_expire(key)
+    if when < 0:
+        return integer(-1)
+    if relative:
+        when = max(0, when - c.server.mstime)
+    return integer(when if milliseconds else (when + 500) // 1000)
+
+
+@command(
+    b"TTL",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="1.0.0",
+    summary="Return the seconds a key has left.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+    history=(("2.8.0", "Added the -2 reply."),),
+)
+def ttl_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _ttl(c, argv[1], True, False)
+
+
+@command(
+    b"PTTL",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="2.6.0",
+    summary="Return the milliseconds a key has left.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+    history=(("2.8.0", "Added the -2 reply."),),
+)
+def pttl_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _ttl(c, argv[1], True, True)
+
+
+@command(
+    b"EXPIRETIME",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="7.0.0",
+    summary="Return the Unix time in seconds at which a key expires.",
+    complexity="O(1)",
+)
+def expiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _ttl(c, argv[1], False, False)
+
+
+@command(
+    b"PEXPIRETIME",
+    2,
+    CMD_READONLY | CMD_FAST,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="generic",
+    since="7.0.0",
+    summary="Return the Unix time in milliseconds at which a key expires.",
+    complexity="O(1)",
+)
+def pexpiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return _ttl(c, argv[1], False, True)
+
+
+@command(
+    b"PERSIST",
+    2,
+    CMD_WRITE | CMD_FAST,
+    keys=(K(1, KEY_RW | KEY_UPDATE),),
+    group="generic",
+    since="2.2.0",
+    summary="Take a key's deadline away.",
+    complexity="O(1)",
+)
+def persist_command(c: Client, argv: list[bytes]) -> bytes | None:
+    db, key = c.db, argv[1]
+    if db.lookup_write(key) is None or not db.persist(key):
+        return ZERO
+    modified(db, key, 1, NOTIFY_GENERIC, b"persist")
+    return ONE

@@ -1,0 +1,135 @@
+"""OBJECT: how values are kept inside."""
+
+from __future__ import annotations
+
+from pyredis.core.client import Client
+from pyredis.core.command import (
+    CMD_LOADING,
+    CMD_READONLY,
+    CMD_STALE,
+    KEY_RO,
+    K,
+    command,
+    container,
+)
+from pyredis.keyspace.encoding import encoding_of
+from pyredis.lib.intparse import LLONG_MAX, string2ll
+from pyredis.resp.errors import CommandError
+from pyredis.resp.reply import (
+    NULL,
+    bulk,
+    help_reply,
+    integer,
+)
+
+container(
+    b"OBJECT",
+    -2,
+    0,
+    group="generic",
+    since="2.2.3",
+    summary="Look at how keys are kept inside.",
+    complexity="Depends on subcommand.",
+    acl=0,
+)
+
+
+@command(
+    b"OBJECT|ENCODING",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="2.2.3",
+    summary="Return the internal encoding of a value.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
+def object_encoding_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = c.db.peek(argv[2])
+    return NULL[c.resp] if value is None else bulk(encoding_of(value))
+
+
+@command(
+    b"OBJECT|REFCOUNT",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="2.2.3",
+    summary="Return how often a value is referred to.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
+def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
+    value = c.db.peek(argv[2])
+    if value is None:
+        return NULL[c.resp]
+    shared = type(value) is bytes and len(value) < 5 and string2ll(value) is not None and 0 <= int(value) < 10000
+    return integer(LLONG_MAX >> 32 if shared else 1)
+
+
+@command(
+    b"OBJECT|IDLETIME",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="2.2.3",
+    summary="Return the seconds since a key was last used.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
+def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if c.db.peek(argv[2]) is None:
+        return NULL[c.resp]
+    return integer(c.server.mstime // 1000 - c.db.track_access()[argv[2]])
+
+
+@command(
+    b"OBJECT|FREQ",
+    3,
+    CMD_READONLY,
+    keys=(K(2, KEY_RO),),
+    group="generic",
+    since="4.0.0",
+    summary="Return how often a key is used, on a logarithmic scale.",
+    complexity="O(1)",
+    tips=(b"nondeterministic_output",),
+)
+def object_freq_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if c.db.peek(argv[2]) is None:
+        return NULL[c.resp]
+    raise CommandError(
+        b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+        b"between policies at runtime LRU and LFU data will take some time to adjust."
+    )
+
+
+@command(
+    b"OBJECT|HELP",
+    2,
+    CMD_LOADING | CMD_STALE,
+    group="generic",
+    since="6.2.0",
+    summary="Explain the subcommands.",
+    complexity="O(1)",
+)
+def object_help_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return help_reply(
+        b"OBJECT",
+        [
+            b"ENCODING <key>",
+            b"    Return the kind of internal representation used in order to store the value",
+            b"    associated with a <key>.",
+            b"FREQ <key>",
+            b"    Return the access frequency index of the <key>. The returned integer is",
+            b"    proportional to the logarithm of the recent access frequency of the key.",
+            b"IDLETIME <key>",
+            b"    Return the idle time of the <key>, that is the approximated number of",
+            b"    seconds elapsed since the last access to the key.",
+            b"REFCOUNT <key>",
+            b"    Return the number of references of the value associated with the specified",
+            b"    <key>.",
+        ],
+    )

@@ -1,0 +1,37 @@
+"""What a value is called: its type, and the encoding that Redis would report. And copies of values."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pyredis.engines.hash import HashObj
+from pyredis.engines.list import ListObj
+from pyredis.engines.set import SetObj
+from pyredis.engines.zset import ZSetObj
+from pyredis.lib.intparse import string2ll
+
+TYPE_NAMES: Final[dict[type, bytes]] = {
+    bytes: b"string",
+    bytearray: b"string",
+    ListObj: b"list",
+    SetObj: b"set",
+    ZSetObj: b"zset",
+    HashObj: b"hash",
+}
+_EMBSTR_MAX: Final = 44
+
+
+def encoding_of(value: Any) -> bytes:
+    """The encoding Redis 7.0 would report."""
+    if type(value) is bytes:
+        if string2ll(value) is not None:
+            return b"int"
+        return b"embstr" if len(value) <= _EMBSTR_MAX else b"raw"
+    if type(value) is bytearray:
+        return b"raw"
+    return str(value.encoding()).encode()
+
+
+def copy_value(value: Any) -> Any:
+    """An independent copy of any value."""
+    return value if type(value) is bytes else value.copy()
