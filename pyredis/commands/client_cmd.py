@@ -78,6 +78,7 @@ def _get_type(text: bytes) -> bytes:
     since="2.4.0",
     summary="Describe all connections.",
     complexity="O(N) where N is the number of client connections",
+    usage="[TYPE (NORMAL|MASTER|REPLICA|PUBSUB)]@5.0.0 [ID id=(client-id:int...)]@6.2.0",
     tips=(b"nondeterministic_output",),
     history=(
         ("2.8.12", "Added unique client `id` field."),
@@ -122,6 +123,7 @@ def client_getname_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.9",
     summary="Name the connection.",
     complexity="O(1)",
+    usage="connection-name",
 )
 def client_setname_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.name = check_name(argv[2])
@@ -156,6 +158,7 @@ def _on_off(text: bytes) -> bool:
     since="7.0.0",
     summary="Protect the connection from client eviction.",
     complexity="O(1)",
+    usage="enabled=(ON|OFF)",
 )
 def client_no_evict_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.flags = c.flags | CLIENT_NO_EVICT if _on_off(argv[2]) else c.flags & ~CLIENT_NO_EVICT
@@ -170,6 +173,7 @@ def client_no_evict_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="3.2.0",
     summary="Switch replies on or off.",
     complexity="O(1)",
+    usage="(ON|OFF|SKIP)",
 )
 def client_reply_command(c: Client, argv: list[bytes]) -> bytes | None:
     word = argv[2].lower()
@@ -196,6 +200,7 @@ def client_reply_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.9.50",
     summary="Hold commands back for a while.",
     complexity="O(1)",
+    usage="timeout:int mode=[WRITE|ALL]@6.2.0",
     history=(("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option."),),
 )
 def client_pause_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -238,6 +243,7 @@ def client_unpause_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="5.0.0",
     summary="Release a client that waits.",
     complexity="O(log N) where N is the number of client connections",
+    usage="client-id:int [TIMEOUT|ERROR]",
 )
 def client_unblock_command(c: Client, argv: list[bytes]) -> bytes | None:
     as_error = False
@@ -273,6 +279,11 @@ def _kill(c: Client, victims: list[Client]) -> int:
     since="2.4.0",
     summary="Close connections.",
     complexity="O(N) where N is the number of client connections",
+    usage=(
+        "filter=(ip:port!2.8.12|new-format=([ID client-id:int]@2.8.12|[TYPE "
+        "normal_master_slave_pubsub=(NORMAL|MASTER@3.2.0|SLAVE|REPLICA@5.0.0|PUBSUB)]@2.8.12|[USER "
+        "username]|[ADDR ip:port]|[LADDR ip:port]@6.2.0|[SKIPME yes/no])...)"
+    ),
     history=(
         ("2.8.12", "Added new filter format."),
         ("2.8.12", "`ID` option."),

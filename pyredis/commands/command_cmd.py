@@ -147,6 +147,7 @@ def _find(c: Client, name: bytes) -> CommandSpec | None:
     since="2.8.13",
     summary="Describe some commands.",
     complexity="O(N) where N is the number of commands to look up",
+    usage="[command-name]...",
     tips=(b"nondeterministic_output_order",),
     acl=ACL_CONNECTION,
     history=(("7.0.0", "Allowed to be called with no argument to get info on all commands."),),
@@ -166,6 +167,7 @@ def command_info_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Return the names of commands.",
     complexity="O(N) where N is the total number of Redis commands",
+    usage="[FILTERBY filterby=(MODULE module-name|ACLCAT category|PATTERN pattern)]",
     tips=(b"nondeterministic_output_order",),
     acl=ACL_CONNECTION,
 )
@@ -246,6 +248,7 @@ def docs_entry(spec: CommandSpec, resp: int) -> bytes:
     since="7.0.0",
     summary="Return the documentation of commands.",
     complexity="O(N) where N is the number of commands to look up",
+    usage="[command-name]...",
     tips=(b"nondeterministic_output_order",),
     acl=ACL_CONNECTION,
 )

@@ -30,6 +30,7 @@ container(
     since="2.0.0",
     summary="Return directives that match patterns.",
     complexity="O(N) when N is the number of configuration parameters provided",
+    usage="(parameter)...",
     history=(("7.0.0", "Added the ability to pass multiple pattern parameters in one call"),),
 )
 def config_get_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -45,6 +46,7 @@ def config_get_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Change directives.",
     complexity="O(N) when N is the number of configuration parameters provided",
+    usage="(parameter value)...",
     tips=(
         b"request_policy:all_nodes",
         b"response_policy:all_succeeded",

@@ -43,6 +43,7 @@ def _authenticate(c: Client, user: bytes, password: bytes) -> None:
     since="1.0.0",
     summary="Prove who the client is.",
     complexity="O(N) where N is the number of passwords defined for the user",
+    usage="[username]@6.0.0 password",
     history=(("6.0.0", "Added ACL style (username and password)."),),
 )
 def auth_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -65,6 +66,7 @@ def auth_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.0.0",
     summary="Choose the protocol, and authenticate and name the connection.",
     complexity="O(1)",
+    usage="arguments=[protover:int [AUTH (username password)] [SETNAME clientname]]",
     history=(
         (
             "6.2.0",
@@ -127,6 +129,7 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Ask whether the server answers.",
     complexity="O(1)",
+    usage="[message]",
     tips=(
         b"request_policy:all_shards",
         b"response_policy:all_succeeded",
@@ -148,6 +151,7 @@ def ping_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return the argument.",
     complexity="O(1)",
+    usage="message",
 )
 def echo_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk(argv[1])
@@ -161,6 +165,7 @@ def echo_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Choose the connection's database.",
     complexity="O(1)",
+    usage="index:int",
 )
 def select_command(c: Client, argv: list[bytes]) -> bytes | None:
     n = get_range_int(argv[1], -(1 << 31), (1 << 31) - 1)

@@ -85,6 +85,7 @@ def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> 
     since="1.0.0",
     summary="Let a key expire after seconds.",
     complexity="O(1)",
+    usage="key seconds:int condition=[NX|XX|GT|LT]@7.0.0",
     history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
 )
 def expire_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -100,6 +101,7 @@ def expire_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.0",
     summary="Let a key expire after milliseconds.",
     complexity="O(1)",
+    usage="key milliseconds:int condition=[NX|XX|GT|LT]@7.0.0",
     history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
 )
 def pexpire_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -115,6 +117,7 @@ def pexpire_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.2.0",
     summary="Let a key expire at a Unix time in seconds.",
     complexity="O(1)",
+    usage="key unix-time-seconds:time condition=[NX|XX|GT|LT]@7.0.0",
     history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
 )
 def expireat_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -130,6 +133,7 @@ def expireat_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.0",
     summary="Let a key expire at a Unix time in milliseconds.",
     complexity="O(1)",
+    usage="key unix-time-milliseconds:time condition=[NX|XX|GT|LT]@7.0.0",
     history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
 )
 def pexpireat_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -156,6 +160,7 @@ def _ttl(c: Client, key: bytes, relative: bool, milliseconds: bool) -> bytes:
     since="1.0.0",
     summary="Return the seconds a key has left.",
     complexity="O(1)",
+    usage="key",
     tips=(b"nondeterministic_output",),
     history=(("2.8.0", "Added the -2 reply."),),
 )
@@ -172,6 +177,7 @@ def ttl_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.0",
     summary="Return the milliseconds a key has left.",
     complexity="O(1)",
+    usage="key",
     tips=(b"nondeterministic_output",),
     history=(("2.8.0", "Added the -2 reply."),),
 )
@@ -188,6 +194,7 @@ def pttl_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Return the Unix time in seconds at which a key expires.",
     complexity="O(1)",
+    usage="key",
 )
 def expiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], False, False)
@@ -202,6 +209,7 @@ def expiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Return the Unix time in milliseconds at which a key expires.",
     complexity="O(1)",
+    usage="key",
 )
 def pexpiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], False, True)
@@ -216,6 +224,7 @@ def pexpiretime_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.2.0",
     summary="Take a key's deadline away.",
     complexity="O(1)",
+    usage="key",
 )
 def persist_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]

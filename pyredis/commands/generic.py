@@ -63,6 +63,7 @@ def _delete(c: Client, argv: list[bytes]) -> bytes:
         "elements in the list, set, sorted set or hash. Removing a single key that holds a string value "
         "is O(1)."
     ),
+    usage="key...",
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:agg_sum",
@@ -85,6 +86,7 @@ def del_command(c: Client, argv: list[bytes]) -> bytes | None:
         "different thread in order to reclaim memory, where N is the number of allocations the deleted "
         "objects where composed of."
     ),
+    usage="key...",
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:agg_sum",
@@ -108,6 +110,7 @@ def _count_existing(c: Client, keys: list[bytes]) -> bytes:
     since="1.0.0",
     summary="Count how many of the keys are there.",
     complexity="O(N) where N is the number of keys to check.",
+    usage="key...",
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:agg_sum",
@@ -127,6 +130,7 @@ def exists_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="3.2.1",
     summary="Mark keys as used just now.",
     complexity="O(N) where N is the number of keys that will be touched.",
+    usage="key...",
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:agg_sum",
@@ -145,6 +149,7 @@ def touch_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return the type of a key's value.",
     complexity="O(1)",
+    usage="key",
 )
 def type_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = c.db.peek(argv[1])
@@ -187,6 +192,7 @@ def _rename(c: Client, argv: list[bytes], nx: bool) -> bytes:
     since="1.0.0",
     summary="Give a key another name.",
     complexity="O(1)",
+    usage="key newkey:key#1",
 )
 def rename_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rename(c, argv, False)
@@ -204,6 +210,7 @@ def rename_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Give a key another name unless that one is taken.",
     complexity="O(1)",
+    usage="key newkey:key#1",
     history=(("3.2.0", "The command no longer returns an error when source and destination names are the same."),),
 )
 def renamenx_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -231,6 +238,7 @@ def db_of(c: Client, n: int) -> Database:
     since="1.0.0",
     summary="Move a key to another database.",
     complexity="O(1)",
+    usage="key db:int",
 )
 def move_command(c: Client, argv: list[bytes]) -> bytes | None:
     source, key = c.db, argv[1]
@@ -262,6 +270,7 @@ def move_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.2.0",
     summary="Copy a key's value to another key.",
     complexity="O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
+    usage="source:key destination:key#1 [DB destination-db:int] [REPLACE]",
 )
 def copy_command(c: Client, argv: list[bytes]) -> bytes | None:
     source = target = c.db
@@ -302,6 +311,7 @@ def copy_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="4.0.0",
     summary="Exchange two databases.",
     complexity="O(N) where N is the count of clients watching or blocking on keys from both databases.",
+    usage="index1:int index2:int",
     acl=ACL_KEYSPACE | ACL_DANGEROUS,
 )
 def swapdb_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -338,6 +348,7 @@ def _flush(c: Client, argv: list[bytes], dbs: list[Database]) -> bytes:
     since="1.0.0",
     summary="Remove all keys of the database.",
     complexity="O(N) where N is the number of keys in the selected database",
+    usage="async=[ASYNC@4.0.0|SYNC@6.2.0]",
     tips=(
         b"request_policy:all_shards",
         b"response_policy:all_succeeded",
@@ -360,6 +371,7 @@ def flushdb_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Remove all keys of all databases.",
     complexity="O(N) where N is the total number of keys in all databases",
+    usage="async=[ASYNC@4.0.0|SYNC@6.2.0]",
     tips=(
         b"request_policy:all_shards",
         b"response_policy:all_succeeded",

@@ -85,6 +85,7 @@ def _set_pairs(c: Client, argv: list[bytes], name: bytes) -> int:
         "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is "
         "called with multiple field/value pairs."
     ),
+    usage="key (field value)...",
     history=(("4.0.0", "Accepts multiple `field` and `value` arguments."),),
 )
 def hset_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -100,6 +101,7 @@ def hset_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Set fields of a hash (old form of HSET).",
     complexity="O(N) where N is the number of fields being set.",
+    usage="key (field value)...",
     deprecated_since="4.0.0",
     replaced_by="`HSET` with multiple field-value pairs",
     doc_flags=("deprecated",),
@@ -124,6 +126,7 @@ def _set_one(c: Client, key: bytes, value: HashObj, field: bytes, data: bytes, e
     since="2.0.0",
     summary="Set a field of a hash unless it is there already.",
     complexity="O(1)",
+    usage="key field value",
 )
 def hsetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = write_hash(c.db, argv[1])
@@ -142,6 +145,7 @@ def hsetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Return the value of a hash's field.",
     complexity="O(1)",
+    usage="key field",
 )
 def hget_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
@@ -157,6 +161,7 @@ def hget_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Return the values of several fields of a hash.",
     complexity="O(N) where N is the number of fields being requested.",
+    usage="key field...",
 )
 def hmget_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
@@ -173,6 +178,7 @@ def hmget_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Return all fields and values of a hash.",
     complexity="O(N) where N is the size of the hash.",
+    usage="key",
     tips=(b"nondeterministic_output_order",),
 )
 def hgetall_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -192,6 +198,7 @@ def hgetall_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Return all fields of a hash.",
     complexity="O(N) where N is the size of the hash.",
+    usage="key",
     tips=(b"nondeterministic_output_order",),
 )
 def hkeys_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -208,6 +215,7 @@ def hkeys_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Return all values of a hash.",
     complexity="O(N) where N is the size of the hash.",
+    usage="key",
     tips=(b"nondeterministic_output_order",),
 )
 def hvals_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -224,6 +232,7 @@ def hvals_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Return the number of fields of a hash.",
     complexity="O(1)",
+    usage="key",
 )
 def hlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
@@ -239,6 +248,7 @@ def hlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="3.2.0",
     summary="Return the length of a field's value.",
     complexity="O(1)",
+    usage="key field",
 )
 def hstrlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
@@ -254,6 +264,7 @@ def hstrlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Tell whether a hash has a field.",
     complexity="O(1)",
+    usage="key field",
 )
 def hexists_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
@@ -269,6 +280,7 @@ def hexists_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Remove fields from a hash.",
     complexity="O(N) where N is the number of fields to be removed.",
+    usage="key field...",
     history=(("2.4.0", "Accepts multiple `field` arguments."),),
 )
 def hdel_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -296,6 +308,7 @@ def hdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Add a number to an integer field.",
     complexity="O(1)",
+    usage="key field increment:int",
 )
 def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     by = get_int(argv[3])
@@ -322,6 +335,7 @@ def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.0",
     summary="Add a floating-point number to a field.",
     complexity="O(1)",
+    usage="key field increment:double",
 )
 def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
     by = parse_long_double(argv[3])
@@ -346,6 +360,7 @@ def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.2.0",
     summary="Return random fields of a hash.",
     complexity="O(N) where N is the number of fields returned",
+    usage="key options=[count:int [WITHVALUES]]",
     tips=(b"nondeterministic_output",),
 )
 def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -383,6 +398,7 @@ def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
         "cursor to return back to 0. N is the number of elements inside the collection.."
     ),
+    usage="key cursor:int [MATCH pattern] [COUNT count:int]",
     tips=(b"nondeterministic_output",),
 )
 def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:

@@ -79,6 +79,7 @@ def _push(c: Client, argv: list[bytes], head: bool, only_existing: bool) -> byte
     complexity=(
         "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
     ),
+    usage="key element...",
     history=(("2.4.0", "Accepts multiple `element` arguments."),),
 )
 def lpush_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -96,6 +97,7 @@ def lpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity=(
         "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
     ),
+    usage="key element...",
     history=(("2.4.0", "Accepts multiple `element` arguments."),),
 )
 def rpush_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -113,6 +115,7 @@ def rpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity=(
         "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
     ),
+    usage="key element...",
     history=(("4.0.0", "Accepts multiple `element` arguments."),),
 )
 def lpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -130,6 +133,7 @@ def lpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity=(
         "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
     ),
+    usage="key element...",
     history=(("4.0.0", "Accepts multiple `element` arguments."),),
 )
 def rpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -183,6 +187,7 @@ def _pop(c: Client, argv: list[bytes], head: bool) -> bytes:
     since="1.0.0",
     summary="Take elements from the front of a list.",
     complexity="O(N) where N is the number of elements returned",
+    usage="key [count:int]@6.2.0",
     history=(("6.2.0", "Added the `count` argument."),),
 )
 def lpop_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -198,6 +203,7 @@ def lpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Take elements from the end of a list.",
     complexity="O(N) where N is the number of elements returned",
+    usage="key [count:int]@6.2.0",
     history=(("6.2.0", "Added the `count` argument."),),
 )
 def rpop_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -213,6 +219,7 @@ def rpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return the number of elements of a list.",
     complexity="O(1)",
+    usage="key",
 )
 def llen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_list(c.db, argv[1])
@@ -231,6 +238,7 @@ def llen_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N) where N is the number of elements to traverse to get to the element at index. This makes "
         "asking for the first or the last element of the list O(1)."
     ),
+    usage="key index:int",
 )
 def lindex_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_list(c.db, argv[1])
@@ -251,6 +259,7 @@ def lindex_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity=(
         "O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1)."
     ),
+    usage="key index:int element",
 )
 def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = write_list(c.db, argv[1])
@@ -274,6 +283,7 @@ def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end "
         "(HEAD or TAIL) for large lists; and N is the number of elements in the specified range."
     ),
+    usage="key start:int stop:int",
 )
 def lrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
@@ -290,6 +300,7 @@ def lrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Keep only a range of a list's elements.",
     complexity="O(N) where N is the number of elements to be removed by the operation.",
+    usage="key start:int stop:int",
 )
 def ltrim_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
@@ -319,6 +330,7 @@ def ltrim_command(c: Client, argv: list[bytes]) -> bytes | None:
         "that inserting somewhere on the left end on the list (head) can be considered O(1) and "
         "inserting somewhere on the right end (tail) is O(N)."
     ),
+    usage="key where=(BEFORE|AFTER) pivot element",
 )
 def linsert_command(c: Client, argv: list[bytes]) -> bytes | None:
     where = argv[2].upper()
@@ -343,6 +355,7 @@ def linsert_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Remove elements of a given value from a list.",
     complexity="O(N+M) where N is the length of the list and M is the number of elements removed.",
+    usage="key count:int element",
 )
 def lrem_command(c: Client, argv: list[bytes]) -> bytes | None:
     count = get_int(argv[2])
@@ -372,6 +385,7 @@ def lrem_command(c: Client, argv: list[bytes]) -> bytes | None:
         "elements near the head or the tail of the list, or when the MAXLEN option is provided, the "
         "command may run in constant time."
     ),
+    usage="key element [RANK rank:int] [COUNT num-matches:int] [MAXLEN len:int]",
 )
 def lpos_command(c: Client, argv: list[bytes]) -> bytes | None:
     rank, count, maxlen = 1, -1, 0
@@ -451,6 +465,7 @@ def lmove_generic(c: Client, source: bytes, destination: bytes, from_head: bool,
     since="6.2.0",
     summary="Move an element from one list's end to another's.",
     complexity="O(1)",
+    usage="source:key destination:key#1 wherefrom=(LEFT|RIGHT) whereto=(LEFT|RIGHT)",
 )
 def lmove_command(c: Client, argv: list[bytes]) -> bytes | None:
     from_head, to_head = parse_end(argv[3]), parse_end(argv[4])
@@ -470,6 +485,7 @@ def lmove_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.2.0",
     summary="Move the last element of a list to the front of another.",
     complexity="O(1)",
+    usage="source:key destination:key#1",
     deprecated_since="6.2.0",
     replaced_by="`LMOVE` with the `RIGHT` and `LEFT` arguments",
     doc_flags=("deprecated",),
@@ -520,6 +536,7 @@ def lmpop_from(c: Client, keys: list[bytes], head: bool, count: int) -> bytes | 
     since="7.0.0",
     summary="Take elements from the first of several lists that has any.",
     complexity="O(N+M) where N is the number of provided keys and M is the number of elements returned.",
+    usage="numkeys:int key... where=(LEFT|RIGHT) [COUNT count:int]",
 )
 def lmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys, word, count = parse_mpop(argv, 1)

@@ -52,6 +52,7 @@ def _blocking_pop(c: Client, argv: list[bytes], head: bool) -> bytes | None:
     since="2.0.0",
     summary="Take the first element of a list, waiting for one if need be.",
     complexity="O(N) where N is the number of provided keys.",
+    usage="key... timeout:double",
     history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
 )
 def blpop_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -67,6 +68,7 @@ def blpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Take the last element of a list, waiting for one if need be.",
     complexity="O(N) where N is the number of provided keys.",
+    usage="key... timeout:double",
     history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
 )
 def brpop_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -94,6 +96,7 @@ def _blocking_move(c: Client, argv: list[bytes], from_head: bool, to_head: bool,
     since="6.2.0",
     summary="Move an element between lists, waiting for one if need be.",
     complexity="O(1)",
+    usage="source:key destination:key#1 wherefrom=(LEFT|RIGHT) whereto=(LEFT|RIGHT) timeout:double",
 )
 def blmove_command(c: Client, argv: list[bytes]) -> bytes | None:
     from_head, to_head = parse_end(argv[3]), parse_end(argv[4])
@@ -112,6 +115,7 @@ def blmove_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.2.0",
     summary="Move a list's last element to another's front, waiting if need be.",
     complexity="O(1)",
+    usage="source:key destination:key#1 timeout:double",
     history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
     deprecated_since="6.2.0",
     replaced_by="`BLMOVE` with the `RIGHT` and `LEFT` arguments",
@@ -130,6 +134,7 @@ def brpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Take elements from the first list that has any, waiting if need be.",
     complexity="O(N+M) where N is the number of provided keys and M is the number of elements returned.",
+    usage="timeout:double numkeys:int key... where=(LEFT|RIGHT) [COUNT count:int]",
 )
 def blmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     timeout = get_timeout(argv[1])

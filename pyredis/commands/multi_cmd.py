@@ -64,6 +64,7 @@ def discard_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.2.0",
     summary="Let the next transaction fail if keys change.",
     complexity="O(1) for every key.",
+    usage="key...",
 )
 def watch_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.flags & CLIENT_MULTI:

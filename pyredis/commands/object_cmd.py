@@ -43,6 +43,7 @@ container(
     since="2.2.3",
     summary="Return the internal encoding of a value.",
     complexity="O(1)",
+    usage="key",
     tips=(b"nondeterministic_output",),
 )
 def object_encoding_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -59,6 +60,7 @@ def object_encoding_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.2.3",
     summary="Return how often a value is referred to.",
     complexity="O(1)",
+    usage="key",
     tips=(b"nondeterministic_output",),
 )
 def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -78,6 +80,7 @@ def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.2.3",
     summary="Return the seconds since a key was last used.",
     complexity="O(1)",
+    usage="key",
     tips=(b"nondeterministic_output",),
 )
 def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -95,6 +98,7 @@ def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="4.0.0",
     summary="Return how often a key is used, on a logarithmic scale.",
     complexity="O(1)",
+    usage="key",
     tips=(b"nondeterministic_output",),
 )
 def object_freq_command(c: Client, argv: list[bytes]) -> bytes | None:

@@ -27,6 +27,7 @@ from pyredis.resp.reply import array_header, bulk, bulk_array, integer
     since="2.0.0",
     summary="Listen to channels.",
     complexity="O(N) where N is the number of channels to subscribe to.",
+    usage="channel...",
     acl=0,
 )
 def subscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -43,6 +44,7 @@ def subscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Listen to channels that match patterns.",
     complexity="O(N) where N is the number of patterns the client is already subscribed to.",
+    usage="(pattern)...",
     acl=0,
 )
 def psubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -60,6 +62,7 @@ def psubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Listen to shard channels.",
     complexity="O(N) where N is the number of shard channels to subscribe to.",
+    usage="shardchannel...",
     acl=0,
 )
 def ssubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -76,6 +79,7 @@ def ssubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Leave channels.",
     complexity="O(N) where N is the number of clients already subscribed to a channel.",
+    usage="[channel]...",
     acl=0,
 )
 def unsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -95,6 +99,7 @@ def unsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N+M) where N is the number of patterns the client is already subscribed and M is the number "
         "of total patterns subscribed in the system (by any client)."
     ),
+    usage="[pattern]...",
     acl=0,
 )
 def punsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -112,6 +117,7 @@ def punsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Leave shard channels.",
     complexity="O(N) where N is the number of clients already subscribed to a shard channel.",
+    usage="[shardchannel]...",
     acl=0,
 )
 def sunsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -131,6 +137,7 @@ def sunsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total "
         "number of subscribed patterns (by any client)."
     ),
+    usage="channel message",
     acl=0,
 )
 def publish_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -146,6 +153,7 @@ def publish_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Send a message to a shard channel.",
     complexity="O(N) where N is the number of clients subscribed to the receiving shard channel.",
+    usage="shardchannel message",
     acl=0,
 )
 def spublish_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -191,6 +199,7 @@ container(
         "O(N) where N is the number of active channels, and assuming constant time pattern matching "
         "(relatively short channels and patterns)"
     ),
+    usage="[pattern]",
     acl=0,
 )
 def pubsub_channels_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -208,6 +217,7 @@ def pubsub_channels_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N) where N is the number of active shard channels, and assuming constant time pattern "
         "matching (relatively short shard channels)."
     ),
+    usage="[pattern]",
     acl=0,
 )
 def pubsub_shardchannels_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -222,6 +232,7 @@ def pubsub_shardchannels_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.8.0",
     summary="Count the subscribers of channels.",
     complexity="O(N) for the NUMSUB subcommand, where N is the number of requested channels",
+    usage="[channel]...",
     acl=0,
 )
 def pubsub_numsub_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -236,6 +247,7 @@ def pubsub_numsub_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Count the subscribers of shard channels.",
     complexity="O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels",
+    usage="[shardchannel]...",
     acl=0,
 )
 def pubsub_shardnumsub_command(c: Client, argv: list[bytes]) -> bytes | None:

@@ -33,6 +33,7 @@ from pyredis.resp.reply import (
         "O(N) with N being the number of keys in the database, under the assumption that the key names "
         "in the database and the given pattern have limited length."
     ),
+    usage="pattern",
     tips=(
         b"request_policy:all_shards",
         b"nondeterministic_output_order",
@@ -62,6 +63,7 @@ def keys_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
         "cursor to return back to 0. N is the number of elements inside the collection."
     ),
+    usage="cursor:int [MATCH pattern] [COUNT count:int] [TYPE type]@6.0.0",
     tips=(
         b"nondeterministic_output",
         b"request_policy:special",

@@ -31,6 +31,7 @@ from pyredis.resp.reply import OK, array, array_header, bulk, bulk_array, intege
     since="1.0.0",
     summary="Report on the server, section by section.",
     complexity="O(1)",
+    usage="[section]...",
     tips=(
         b"nondeterministic_output",
         b"request_policy:all_shards",
@@ -66,6 +67,7 @@ def time_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="server",
     since="5.0.0",
     summary="Show generated art and the version.",
+    usage="[VERSION version:int]",
 )
 def lolwut_command(c: Client, argv: list[bytes]) -> bytes | None:
     art = b"".join([b"/" if c.server.rng.random() < 0.5 else b"\\" for _ in range(66)])
@@ -106,6 +108,7 @@ container(
     since="2.2.12",
     summary="Return the entries of the slow log.",
     complexity="O(N) where N is the number of entries returned",
+    usage="[count:int]",
     tips=(
         b"request_policy:all_nodes",
         b"nondeterministic_output",
@@ -176,6 +179,7 @@ def slowlog_reset_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity=(
         "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)"
     ),
+    usage="[NOSAVE|SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0",
     history=(("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."),),
 )
 def shutdown_command(c: Client, argv: list[bytes]) -> bytes | None:

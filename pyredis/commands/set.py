@@ -62,6 +62,7 @@ from pyredis.resp.reply import (
     complexity=(
         "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments."
     ),
+    usage="key member...",
     history=(("2.4.0", "Accepts multiple `member` arguments."),),
 )
 def sadd_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -94,6 +95,7 @@ def _emptied(c: Client, key: bytes, value: SetObj) -> None:
     since="1.0.0",
     summary="Remove members from a set.",
     complexity="O(N) where N is the number of members to be removed.",
+    usage="key member...",
     history=(("2.4.0", "Accepts multiple `member` arguments."),),
 )
 def srem_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -122,6 +124,7 @@ def srem_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Move a member from one set to another.",
     complexity="O(1)",
+    usage="source:key destination:key#1 member",
 )
 def smove_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, source, destination, member = c.db, argv[1], argv[2], argv[3]
@@ -152,6 +155,7 @@ def smove_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Tell whether a set has a member.",
     complexity="O(1)",
+    usage="key member",
 )
 def sismember_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
@@ -167,6 +171,7 @@ def sismember_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.2.0",
     summary="Tell which of several members a set has.",
     complexity="O(N) where N is the number of elements being checked for membership",
+    usage="key member...",
 )
 def smismember_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
@@ -182,6 +187,7 @@ def smismember_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return the number of members of a set.",
     complexity="O(1)",
+    usage="key",
 )
 def scard_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
@@ -197,6 +203,7 @@ def scard_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return all members of a set.",
     complexity="O(N) where N is the set cardinality.",
+    usage="key",
     tips=(b"nondeterministic_output_order",),
 )
 def smembers_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -213,6 +220,7 @@ def smembers_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Take random members out of a set.",
     complexity="Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
+    usage="key [count:int]@3.2.0",
     tips=(b"nondeterministic_output",),
     history=(("3.2.0", "Added the `count` argument."),),
 )
@@ -259,6 +267,7 @@ def _spop_count(c: Client, key: bytes, count: int) -> bytes:
     since="1.0.0",
     summary="Return random members of a set.",
     complexity="Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.",
+    usage="key [count:int]@2.6.0",
     tips=(b"nondeterministic_output",),
     history=(("2.6.0", "Added the optional `count` argument."),),
 )
@@ -322,6 +331,7 @@ def _store(c: Client, name: bytes, argv: list[bytes]) -> bytes:
     since="1.0.0",
     summary="Return the members that all the sets have.",
     complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    usage="key...",
     tips=(b"nondeterministic_output_order",),
 )
 def sinter_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -337,6 +347,7 @@ def sinter_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return the members that any of the sets has.",
     complexity="O(N) where N is the total number of elements in all given sets.",
+    usage="key...",
     tips=(b"nondeterministic_output_order",),
 )
 def sunion_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -352,6 +363,7 @@ def sunion_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return the first set's members that the others lack.",
     complexity="O(N) where N is the total number of elements in all given sets.",
+    usage="key...",
     tips=(b"nondeterministic_output_order",),
 )
 def sdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -370,6 +382,7 @@ def sdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Store the members that all the sets have.",
     complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    usage="destination:key key#1...",
 )
 def sinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, b"inter", argv)
@@ -387,6 +400,7 @@ def sinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Store the members that any of the sets has.",
     complexity="O(N) where N is the total number of elements in all given sets.",
+    usage="destination:key key#1...",
 )
 def sunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, b"union", argv)
@@ -404,6 +418,7 @@ def sunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Store the first set's members that the others lack.",
     complexity="O(N) where N is the total number of elements in all given sets.",
+    usage="destination:key key#1...",
 )
 def sdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, b"diff", argv)
@@ -418,6 +433,7 @@ def sdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Count the members that all the sets have.",
     complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    usage="numkeys:int key... [LIMIT limit:int]",
 )
 def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
     numkeys = get_range_int(argv[1], 1, LLONG_MAX, b"ERR numkeys should be greater than 0")
@@ -446,6 +462,7 @@ def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
         "cursor to return back to 0. N is the number of elements inside the collection.."
     ),
+    usage="key cursor:int [MATCH pattern] [COUNT count:int]",
     tips=(b"nondeterministic_output",),
 )
 def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:

@@ -139,6 +139,11 @@ def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> S
     since="1.0.0",
     summary="Set a string, optionally with conditions and a deadline.",
     complexity="O(1)",
+    usage=(
+        "key value condition=[NX|XX]@2.6.12 [GET]@6.2.0 "
+        "expiration=[EX seconds:int@2.6.12|PX milliseconds:int@2.6.12|EXAT unix-time-seconds:time@6.2.0|PXAT "
+        "unix-time-milliseconds:time@6.2.0|KEEPTTL@6.0.0]"
+    ),
     history=(
         ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
         ("6.0.0", "Added the `KEEPTTL` option."),
@@ -202,6 +207,7 @@ def _old_value(old: object, resp: int) -> bytes:
     since="1.0.0",
     summary="Return the string at a key.",
     complexity="O(1)",
+    usage="key",
 )
 def get_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
@@ -231,6 +237,7 @@ def get_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Set a string unless the key is there already.",
     complexity="O(1)",
+    usage="key value",
 )
 def setnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
@@ -256,6 +263,7 @@ def _setex(c: Client, argv: list[bytes], unit: bytes, command: bytes) -> bytes:
     since="2.0.0",
     summary="Set a string with a lifetime in seconds.",
     complexity="O(1)",
+    usage="key seconds:int value",
 )
 def setex_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _setex(c, argv, b"EX", b"setex")
@@ -270,6 +278,7 @@ def setex_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.0",
     summary="Set a string with a lifetime in milliseconds.",
     complexity="O(1)",
+    usage="key milliseconds:int value",
 )
 def psetex_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _setex(c, argv, b"PX", b"psetex")
@@ -284,6 +293,7 @@ def psetex_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Set a string and return the one that was there.",
     complexity="O(1)",
+    usage="key value",
     deprecated_since="6.2.0",
     replaced_by="`SET` with the `!GET` argument",
     doc_flags=("deprecated",),
@@ -307,6 +317,7 @@ def getset_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.2.0",
     summary="Return a string and remove its key.",
     complexity="O(1)",
+    usage="key",
 )
 def getdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
@@ -328,6 +339,10 @@ def getdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.2.0",
     summary="Return a string and change its key's deadline.",
     complexity="O(1)",
+    usage=(
+        "key expiration=[EX seconds:int|PX milliseconds:int|EXAT unix-time-seconds:time|PXAT "
+        "unix-time-milliseconds:time|PERSIST]"
+    ),
 )
 def getex_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
@@ -359,6 +374,7 @@ def getex_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Return the strings at several keys.",
     complexity="O(N) where N is the number of keys to retrieve.",
+    usage="key...",
     tips=(b"request_policy:multi_shard",),
 )
 def mget_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -395,6 +411,7 @@ def _mset(c: Client, argv: list[bytes], nx: bool, name: bytes) -> bytes:
     since="1.0.1",
     summary="Set several strings at once.",
     complexity="O(N) where N is the number of keys to set.",
+    usage="(key value)...",
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:all_succeeded",
@@ -413,6 +430,7 @@ def mset_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.1",
     summary="Set several strings unless one of the keys is there.",
     complexity="O(N) where N is the number of keys to set.",
+    usage="(key value)...",
     tips=(
         b"request_policy:multi_shard",
         b"response_policy:agg_min",
@@ -468,6 +486,7 @@ def incr_generic_command(c: Client, key: bytes, by: int) -> bytes:
     since="1.0.0",
     summary="Add one to an integer.",
     complexity="O(1)",
+    usage="key",
 )
 def incr_command(c: Client, argv: list[bytes]) -> bytes | None:
     return incr_generic_command(c, argv[1], 1)
@@ -482,6 +501,7 @@ def incr_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Subtract one from an integer.",
     complexity="O(1)",
+    usage="key",
 )
 def decr_command(c: Client, argv: list[bytes]) -> bytes | None:
     return incr_generic_command(c, argv[1], -1)
@@ -496,6 +516,7 @@ def decr_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Add a number to an integer.",
     complexity="O(1)",
+    usage="key increment:int",
 )
 def incrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     return incr_generic_command(c, argv[1], get_int(argv[2]))
@@ -510,6 +531,7 @@ def incrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.0.0",
     summary="Subtract a number from an integer.",
     complexity="O(1)",
+    usage="key decrement:int",
 )
 def decrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     by = get_int(argv[2])
@@ -541,6 +563,7 @@ def incr_long_double(current: bytes, increment: bytes, not_a_float: bytes = NOT_
     since="2.6.0",
     summary="Add a floating-point number to a number.",
     complexity="O(1)",
+    usage="key increment:double",
 )
 def incrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
@@ -573,6 +596,7 @@ def check_string_length(c: Client, size: int) -> None:
         "already present value is of any size, since the dynamic string library used by Redis will "
         "double the free space available on every reallocation."
     ),
+    usage="key value",
 )
 def append_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
@@ -600,6 +624,7 @@ def append_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.2.0",
     summary="Return the length of a string.",
     complexity="O(1)",
+    usage="key",
 )
 def strlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_string(c.db, argv[1])
@@ -619,6 +644,7 @@ def strlen_command(c: Client, argv: list[bytes]) -> bytes | None:
         "very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the "
         "length of the value argument."
     ),
+    usage="key offset:int value",
 )
 def setrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key, part = c.db, argv[1], argv[3]
@@ -656,6 +682,7 @@ def setrange_command(c: Client, argv: list[bytes]) -> bytes | None:
         "the returned length, but because creating a substring from an existing string is very cheap, "
         "it can be considered O(1) for small strings."
     ),
+    usage="key start:int end:int",
 )
 def getrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, end = get_int(argv[2]), get_int(argv[3])
@@ -685,6 +712,7 @@ def getrange_command(c: Client, argv: list[bytes]) -> bytes | None:
         "the returned length, but because creating a substring from an existing string is very cheap, "
         "it can be considered O(1) for small strings."
     ),
+    usage="key start:int end:int",
     deprecated_since="2.0.0",
     replaced_by="`GETRANGE`",
     doc_flags=("deprecated",),
@@ -702,6 +730,7 @@ def substr_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Find the longest subsequence that two strings share.",
     complexity="O(N*M) where N and M are the lengths of s1 and s2, respectively",
+    usage="key1:key key2:key [LEN] [IDX] [MINMATCHLEN len:int] [WITHMATCHLEN]",
 )
 def lcs_command(c: Client, argv: list[bytes]) -> bytes | None:
     a, b = c.db.lookup_read(argv[1]), c.db.lookup_read(argv[2])

@@ -137,6 +137,10 @@ def _zadd(c: Client, argv: list[bytes], at: int, options: tuple[bool, bool, bool
     since="1.2.0",
     summary="Add members with scores, or change their scores.",
     complexity="O(log(N)) for each item added, where N is the number of elements in the sorted set.",
+    usage=(
+        "key condition=[NX|XX]@3.0.2 comparison=[GT|LT]@6.2.0 [change=CH]@3.0.2 [increment=INCR]@3.0.2 "
+        "(score:double member)..."
+    ),
     history=(
         ("2.4.0", "Accepts multiple elements."),
         ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
@@ -156,6 +160,7 @@ def zadd_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.2.0",
     summary="Add a number to a member's score.",
     complexity="O(log(N)) where N is the number of elements in the sorted set.",
+    usage="key increment:int member",
 )
 def zincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _zadd(c, argv, 2, (False, False, False, False, False, True))
@@ -170,6 +175,7 @@ def zincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.2.0",
     summary="Return the number of members of a sorted set.",
     complexity="O(1)",
+    usage="key",
 )
 def zcard_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
@@ -185,6 +191,7 @@ def zcard_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.2.0",
     summary="Return a member's score.",
     complexity="O(1)",
+    usage="key member",
 )
 def zscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
@@ -201,6 +208,7 @@ def zscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.2.0",
     summary="Return the scores of several members.",
     complexity="O(N) where N is the number of members being requested.",
+    usage="key member...",
 )
 def zmscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
@@ -224,6 +232,7 @@ def _rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
     since="2.0.0",
     summary="Return a member's position, lowest score first.",
     complexity="O(log(N))",
+    usage="key member",
 )
 def zrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, False)
@@ -238,6 +247,7 @@ def zrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Return a member's position, highest score first.",
     complexity="O(log(N))",
+    usage="key member",
 )
 def zrevrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, True)
@@ -263,6 +273,7 @@ def after_removal(c: Client, key: bytes, value: ZSetObj, removed: int, event: by
     complexity=(
         "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed."
     ),
+    usage="key member...",
     history=(("2.4.0", "Accepts multiple elements."),),
 )
 def zrem_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -318,6 +329,7 @@ def _range_by_rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
     complexity=(
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned."
     ),
+    usage="key start:int stop:int [WITHSCORES]",
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` argument",
     doc_flags=("deprecated",),
@@ -361,6 +373,7 @@ def _range_by_score(c: Client, argv: list[bytes], reverse: bool) -> bytes:
         "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
         "you can consider it O(log(N))."
     ),
+    usage="key min:double max:double [WITHSCORES]@2.0.0 [LIMIT (offset:int count:int)]",
     history=(("2.0.0", "Added the `WITHSCORES` modifier."),),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `BYSCORE` argument",
@@ -383,6 +396,7 @@ def zrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
         "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
         "you can consider it O(log(N))."
     ),
+    usage="key max:double min:double [WITHSCORES] [LIMIT (offset:int count:int)]",
     history=(("2.1.6", "`min` and `max` can be exclusive."),),
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
@@ -401,6 +415,7 @@ def zrevrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.0.0",
     summary="Count members with scores in a range.",
     complexity="O(log(N)) with N being the number of elements in the sorted set.",
+    usage="key min:double max:double",
 )
 def zcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     (low, low_ex), (high, high_ex) = parse_score_bound(argv[2]), parse_score_bound(argv[3])
@@ -420,6 +435,7 @@ def zcount_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
         "removed by the operation."
     ),
+    usage="key min:double max:double",
 )
 def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
     (low, low_ex), (high, high_ex) = parse_score_bound(argv[2]), parse_score_bound(argv[3])
@@ -443,6 +459,7 @@ def zremrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
         "removed by the operation."
     ),
+    usage="key start:int stop:int",
 )
 def zremrangebyrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
@@ -480,6 +497,7 @@ def _pop(c: Client, argv: list[bytes], lowest: bool) -> bytes:
     complexity=(
         "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped."
     ),
+    usage="key [count:int]",
 )
 def zpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, True)
@@ -496,6 +514,7 @@ def zpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity=(
         "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped."
     ),
+    usage="key [count:int]",
 )
 def zpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, False)
@@ -513,6 +532,7 @@ def zpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
         "cursor to return back to 0. N is the number of elements inside the collection.."
     ),
+    usage="key cursor:int [MATCH pattern] [COUNT count:int]",
     tips=(b"nondeterministic_output",),
 )
 def zscan_command(c: Client, argv: list[bytes]) -> bytes | None:

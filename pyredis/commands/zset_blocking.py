@@ -63,6 +63,7 @@ def _bzpop(c: Client, argv: list[bytes], lowest: bool) -> bytes | None:
     since="5.0.0",
     summary="Take the member with the lowest score, waiting for one if need be.",
     complexity="O(log(N)) with N being the number of elements in the sorted set.",
+    usage="key... timeout:double",
     history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
 )
 def bzpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -78,6 +79,7 @@ def bzpopmin_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="5.0.0",
     summary="Take the member with the highest score, waiting for one if need be.",
     complexity="O(log(N)) with N being the number of elements in the sorted set.",
+    usage="key... timeout:double",
     history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),),
 )
 def bzpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -108,6 +110,7 @@ def _parse(argv: list[bytes], at: int) -> tuple[list[bytes], bool, int]:
         "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in "
         "the sorted set, and M being the number of elements popped."
     ),
+    usage="numkeys:int key... where=(MIN|MAX) [COUNT count:int]",
 )
 def zmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys, lowest, count = _parse(argv, 1)
@@ -127,6 +130,7 @@ def zmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in "
         "the sorted set, and M being the number of elements popped."
     ),
+    usage="timeout:double numkeys:int key... where=(MIN|MAX) [COUNT count:int]",
 )
 def bzmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     timeout = get_timeout(argv[1])

@@ -114,6 +114,7 @@ def run_range(c: Client, key: bytes, q: RangeQuery) -> Pairs:
     complexity=(
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned."
     ),
+    usage="key start stop sortby=[BYSCORE|BYLEX]@6.2.0 [REV]@6.2.0 [LIMIT (offset:int count:int)]@6.2.0 [WITHSCORES]",
     history=(("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options."),),
 )
 def zrange_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -134,6 +135,7 @@ def zrange_command(c: Client, argv: list[bytes]) -> bytes | None:
         "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
         "you can consider it O(log(N))."
     ),
+    usage="key min max [LIMIT (offset:int count:int)]",
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `BYLEX` argument",
     doc_flags=("deprecated",),
@@ -156,6 +158,7 @@ def zrangebylex_command(c: Client, argv: list[bytes]) -> bytes | None:
         "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
         "you can consider it O(log(N))."
     ),
+    usage="key max min [LIMIT (offset:int count:int)]",
     deprecated_since="6.2.0",
     replaced_by="`ZRANGE` with the `REV` and `BYLEX` arguments",
     doc_flags=("deprecated",),
@@ -194,6 +197,7 @@ def store_zset(c: Client, key: bytes, scores: dict[bytes, float], event: bytes) 
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
         "stored into the destination key."
     ),
+    usage="dst:key src:key#1 min max sortby=[BYSCORE|BYLEX] [REV] [LIMIT (offset:int count:int)]",
 )
 def zrangestore_command(c: Client, argv: list[bytes]) -> bytes | None:
     q = parse_range(argv, 3, BY_RANK, False, True, True)
@@ -209,6 +213,7 @@ def zrangestore_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.8.9",
     summary="Count members by name, where all scores are equal.",
     complexity="O(log(N)) with N being the number of elements in the sorted set.",
+    usage="key min max",
 )
 def zlexcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     least, most = parse_lex_bound(argv[2]), parse_lex_bound(argv[3])
@@ -228,6 +233,7 @@ def zlexcount_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
         "removed by the operation."
     ),
+    usage="key min max",
 )
 def zremrangebylex_command(c: Client, argv: list[bytes]) -> bytes | None:
     least, most = parse_lex_bound(argv[2]), parse_lex_bound(argv[3])
@@ -248,6 +254,7 @@ def zremrangebylex_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="6.2.0",
     summary="Return random members of a sorted set.",
     complexity="O(N) where N is the number of elements returned",
+    usage="key options=[count:int [WITHSCORES]]",
     tips=(b"nondeterministic_output",),
 )
 def zrandmember_command(c: Client, argv: list[bytes]) -> bytes | None:

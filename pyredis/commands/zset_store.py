@@ -154,6 +154,7 @@ def _store(c: Client, argv: list[bytes], name: bytes, kind: int) -> bytes:
         "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the "
         "number of elements in the resulting sorted set."
     ),
+    usage="numkeys:int key... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)] [WITHSCORES]",
 )
 def zunion_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _read(c, argv, b"zunion", UNION)
@@ -171,6 +172,7 @@ def zunion_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number "
         "of input sorted sets and M being the number of elements in the resulting sorted set."
     ),
+    usage="numkeys:int key... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)] [WITHSCORES]",
 )
 def zinter_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _read(c, argv, b"zinter", INTER)
@@ -188,6 +190,7 @@ def zinter_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is "
         "the size of the first set, and K is the size of the result set."
     ),
+    usage="numkeys:int key... [WITHSCORES]",
 )
 def zdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _read(c, argv, b"zdiff", DIFF)
@@ -208,6 +211,7 @@ def zdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the "
         "number of elements in the resulting sorted set."
     ),
+    usage="destination:key numkeys:int key#1... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)]",
 )
 def zunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, argv, b"zunionstore", UNION)
@@ -228,6 +232,7 @@ def zunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number "
         "of input sorted sets and M being the number of elements in the resulting sorted set."
     ),
+    usage="destination:key numkeys:int key#1... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)]",
 )
 def zinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, argv, b"zinterstore", INTER)
@@ -248,6 +253,7 @@ def zinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is "
         "the size of the first set, and K is the size of the result set."
     ),
+    usage="destination:key numkeys:int key#1...",
 )
 def zdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, argv, b"zdiffstore", DIFF)
@@ -262,6 +268,7 @@ def zdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Count the members that all the sorted sets have.",
     complexity="O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.",
+    usage="numkeys:int key... [LIMIT limit:int]",
 )
 def zintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
     op, scores = _run(c, argv, 1, b"zintercard", INTER, "card")
