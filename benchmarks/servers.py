@@ -1,0 +1,169 @@
+"""The servers that are measured: ours, another checkout of ours, redis-server; started, pinned, read, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.wire import Wire
+
+REDIS_SERVER = "/usr/bin/redis-server"
+START_LIMIT = 20.0  # seconds until a server must answer
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Which core the servers run on and which the load generator; None where there is no choice."""
+
+    server: int | None
+    load: int | None
+
+    def __str__(self) -> str:
+        if self.server is None:
+            return "not pinned"
+        return f"servers on core {self.server}, load generator on core {self.load}"
+
+
+def choose_cores() -> Cores:
+    """The first two cores this process may use, if the system can pin and there are two."""
+    if not hasattr(os, "sched_getaffinity"):
+        return Cores(None, None)
+    allowed = sorted(os.sched_getaffinity(0))
+    return Cores(allowed[0], allowed[1]) if len(allowed) > 1 else Cores(None, None)
+
+
+def pin(core: int | None) -> None:
+    """Pin this process, and with it the children it starts from now on."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A server that can be started: ``checkout`` is a directory with the package pyredis, None for redis-server."""
+
+    name: str
+    checkout: Path | None
+
+    def command(self) -> list[str]:
+        return [REDIS_SERVER] if self.checkout is None else [sys.executable, "-m", "pyredis"]
+
+    def environment(self) -> dict[str, str]:
+        env = dict(os.environ)
+        if self.checkout is not None:
+            env["PYTHONPATH"] = str(self.checkout)
+        return env
+
+    def version(self) -> str:
+        """What ``--version`` says, or the checkout's revision."""
+        if self.checkout is None:
+            return subprocess.run([REDIS_SERVER, "--version"], capture_output=True, text=True).stdout.strip()
+        return f"pyredis, revision {revision(self.checkout)}"
+
+
+def revision(checkout: Path) -> str:
+    """The checkout's git revision, ``-dirty`` behind it if files differ; ``unknown`` outside git."""
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+class Server:
+    """A running server, pinned to ``core``; ``start_seconds`` is the time from its start to the first PONG."""
+
+    def __init__(self, kind: Kind, directory: Path, core: int | None, *directives: str) -> None:
+        self.kind = kind
+        self.name = kind.name
+        self.port = free_port()
+        argv = [*kind.command(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *directives]
+        self.log = directory / f"{kind.name}-{self.port}.log"
+        prepare: Callable[[], None] | None = None if core is None else (lambda: pin(core))
+        with self.log.open("wb") as log:
+            start = time.perf_counter()
+            self.process = subprocess.Popen(
+                argv,
+                cwd=directory,
+                env=kind.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=prepare,
+                start_new_session=True,  # Ctrl-C reaches the runner only, which then ends what it started
+            )
+        self.pid = self.process.pid
+        try:
+            self._wait_for_pong(start + START_LIMIT)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_seconds = time.perf_counter() - start
+
+    def _wait_for_pong(self, deadline: float) -> None:
+        while time.perf_counter() < deadline and self.process.poll() is None:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
+                    s.sendall(b"PING\r\n")
+                    if s.recv(64).startswith(b"+PONG"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.001)
+        raise RuntimeError(f"{self.name} did not start: {self.log.read_text(errors='replace')[-2000:]}")
+
+    def connect(self) -> Wire:
+        """A connection."""
+        return Wire(self.port)
+
+    def flush(self) -> None:
+        """Empty the server."""
+        with self.connect() as wire:
+            wire.call(b"FLUSHALL")
+
+    def cpu_seconds(self) -> float | None:
+        """Processor time of all the server's threads so far, in seconds; None where the system does not tell."""
+        if not sys.platform.startswith("linux"):
+            return None
+        # clock_getcpuclockid(3): the clock's number is made of the process's; nanoseconds, where /proc has 10 ms steps
+        return time.clock_gettime((~self.pid << 3) | 2)
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        with open(f"/proc/{self.pid}/statm") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@contextmanager
+def running(kinds: list[Kind], directory: Path, core: int | None, *directives: str) -> Iterator[list[Server]]:
+    """Start one server of each kind; end them all however the block is left."""
+    servers: list[Server] = []
+    try:
+        for kind in kinds:
+            servers.append(Server(kind, directory, core, *directives))
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()

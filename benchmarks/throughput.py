@@ -1,0 +1,172 @@
+"""The rows of redis-benchmark: throughput, latency and the server's processor time, one server after the other."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from benchmarks.servers import Server
+from benchmarks.wire import encode
+
+REDIS_BENCHMARK = "/usr/bin/redis-benchmark"
+CLIENTS = 50
+# one measurement's requests by pipeline depth, so that it lasts about a second and a half
+REQUESTS = {1: 80_000, 16: 400_000}
+QUICK_REQUESTS = {1: 12_000, 16: 48_000}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A test of redis-benchmark: ``weight`` divides its requests, ``fill`` prepares the data it reads or takes away.
+
+    ``command`` is sent in place of the test of that name, where that test would do its own filling while we measure.
+    """
+
+    name: str
+    weight: int = 1
+    fill: str = ""
+    command: tuple[str, ...] = ()
+
+
+ROWS = (
+    Row("PING_INLINE"),
+    Row("PING_MBULK"),
+    Row("SET"),
+    Row("GET", fill="SET"),
+    Row("INCR"),
+    Row("LPUSH"),
+    Row("RPUSH"),
+    Row("LPOP", fill="LPUSH"),
+    Row("RPOP", fill="LPUSH"),
+    Row("SADD"),
+    Row("HSET"),
+    Row("SPOP", fill="SADD"),
+    Row("ZADD"),
+    Row("ZPOPMIN", fill="ZADD"),
+    Row("LRANGE_100", 4, "LPUSH", ("LRANGE", "mylist", "0", "99")),
+    Row("LRANGE_300", 8, "LPUSH", ("LRANGE", "mylist", "0", "299")),
+    Row("LRANGE_500", 12, "LPUSH", ("LRANGE", "mylist", "0", "499")),
+    Row("LRANGE_600", 12, "LPUSH", ("LRANGE", "mylist", "0", "599")),
+    Row("MSET", weight=2),
+)
+
+
+@dataclass
+class Samples:
+    """What one server showed in each round; processor time is in microseconds per command."""
+
+    rps: list[float] = field(default_factory=list)
+    p50_ms: list[float] = field(default_factory=list)
+    p99_ms: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Measured:
+    """One row at one pipeline depth: each server's samples, in the same order of rounds."""
+
+    row: str
+    pipeline: int
+    requests: int
+    samples: dict[str, Samples]
+
+    def ratios(self, name: str, to: str) -> list[float]:
+        """Throughput of one server by that of another, round by round."""
+        return [a / b for a, b in zip(self.samples[name].rps, self.samples[to].rps)]
+
+
+def select(names: list[str]) -> list[Row]:
+    """The rows named: exactly, or by what stands before an underscore (``ping``, ``lrange``); all for no names."""
+    if not names:
+        return list(ROWS)
+    rows = []
+    for name in names:
+        upper = name.strip().upper()
+        found = [row for row in ROWS if row.name == upper] or [row for row in ROWS if row.name.startswith(upper + "_")]
+        if not found:
+            raise ValueError(f"no row {name!r}; there are {', '.join(row.name for row in ROWS)}")
+        rows += found
+    return rows
+
+
+def fill(server: Server, row: Row, requests: int, keyspace: int) -> None:
+    """Prepare what the row reads or takes away, as the tests before it in redis-benchmark's own list would leave it."""
+    if not row.fill:
+        return
+    values: Iterator[bytes]
+    if row.fill == "SET":
+        count = keyspace or 1
+        values = (encode(b"SET", b"key:%b" % _number(i, keyspace), b"xxx") for i in range(count))
+    elif row.fill == "LPUSH":
+        values = (encode(b"LPUSH", b"mylist", *[b"xxx"] * 100) for _ in range(requests // 100 + 1))
+    elif row.fill == "SADD":
+        count = requests if keyspace else 1
+        values = (encode(b"SADD", b"myset", b"element:%b" % _number(i, keyspace)) for i in range(count))
+    else:
+        count = requests if keyspace else 1
+        values = (encode(b"ZADD", b"myzset", b"%d" % i, b"element:%b" % _number(i, keyspace)) for i in range(count))
+    with server.connect() as wire:
+        wire.send(values)
+
+
+def _number(i: int, keyspace: int) -> bytes:
+    """What redis-benchmark puts for __rand_int__, which it leaves as it is without ``-r``."""
+    return b"%012d" % i if keyspace else b"__rand_int__"
+
+
+def measure(server: Server, row: Row, pipeline: int, requests: int, keyspace: int, into: Samples) -> None:
+    """Run one row once against a server that is emptied and filled first."""
+    server.flush()
+    fill(server, row, requests, keyspace)
+    # fmt: off
+    command = [
+        REDIS_BENCHMARK, "-p", str(server.port), "-c", str(CLIENTS), "-n", str(requests), "-P", str(pipeline),
+        "--csv",
+    ]
+    # fmt: on
+    if keyspace:
+        command += ["-r", str(keyspace)]
+    command += row.command or ["-t", row.name.lower()]
+    before = server.cpu_seconds()
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    after = server.cpu_seconds()
+    lines = list(csv.DictReader(io.StringIO(done.stdout)))
+    if done.returncode or len(lines) != 1:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
+    into.rps.append(float(lines[0]["rps"]))
+    into.p50_ms.append(float(lines[0]["p50_latency_ms"]))
+    into.p99_ms.append(float(lines[0]["p99_latency_ms"]))
+    if before is not None and after is not None:
+        into.cpu_us.append((after - before) / requests * 1e6)
+
+
+def run(
+    servers: list[Server],
+    rows: list[Row],
+    pipelines: list[int],
+    repeat: int,
+    requests: Callable[[Row, int], int],
+    keyspace: int,
+    progress: Callable[[Measured], None],
+) -> list[Measured]:
+    """Measure rows at each pipeline depth, the servers taking turns in every round; ``progress`` sees each result."""
+    results = []
+    for pipeline in pipelines:
+        for row in rows:
+            count = requests(row, pipeline)
+            measured = Measured(row.name, pipeline, count, {server.name: Samples() for server in servers})
+            for _ in range(repeat):
+                for server in servers:
+                    measure(server, row, pipeline, count, keyspace, measured.samples[server.name])
+            results.append(measured)
+            progress(measured)
+    return results
+
+
+def median(values: list[float]) -> float:
+    """The median, NaN for nothing."""
+    return statistics.median(values) if values else float("nan")
