@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pyredis.commands.string import incr_long_double
 from pyredis.core.args import (
     get_cursor,
     get_int,
     get_range_int,
+    incr_long_double,
     parse_scan_options,
     read_hash,
     syntax_error,

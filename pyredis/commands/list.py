@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pyredis.core.args import (
-    get_int,
-    get_positive,
-    get_range_int,
-    read_list,
-    syntax_error,
-    write_list,
-)
+from pyredis.core.args import get_int, get_positive, parse_mpop, read_list, syntax_error, write_list
 from pyredis.core.client import Client
 from pyredis.core.command import (
     CMD_DENYOOM,
@@ -29,12 +22,11 @@ from pyredis.core.command import (
     KNum,
     command,
 )
-from pyredis.core.propagate import rewrite
+from pyredis.core.lists import lmove_generic, lmpop_from, parse_end, pop_many, pop_one
 from pyredis.engines.list import ListObj
-from pyredis.keyspace.db import Database
 from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_LIST
-from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN
+from pyredis.lib.intparse import LLONG_MIN
 from pyredis.resp.errors import INDEX_OUT_OF_RANGE, NO_SUCH_KEY, CommandError
 from pyredis.resp.reply import (
     EMPTY_ARRAY,
@@ -42,7 +34,6 @@ from pyredis.resp.reply import (
     NULL_ARRAY,
     OK,
     ZERO,
-    array_header,
     bulk,
     bulk_array,
     integer,
@@ -138,30 +129,6 @@ def lpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def rpushx_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _push(c, argv, TAIL, True)
-
-
-def removed_elements(db: Database, key: bytes, value: ListObj, n: int, event: bytes) -> None:
-    """After ``n`` elements were taken out: announce it; an empty list goes."""
-    if len(value):
-        modified(db, key, n, NOTIFY_LIST, event)
-    else:
-        db.delete(key)
-        modified(db, key, n, NOTIFY_LIST, event)
-        notify(db, key, NOTIFY_GENERIC, b"del")
-
-
-def pop_one(db: Database, key: bytes, value: ListObj, head: bool) -> bytes:
-    """Pop an element and announce it."""
-    item = value.pop_head() if head else value.pop_tail()
-    removed_elements(db, key, value, 1, b"lpop" if head else b"rpop")
-    return item
-
-
-def pop_many(db: Database, key: bytes, value: ListObj, head: bool, count: int) -> list[bytes]:
-    """Pop up to ``count`` (at least 1) elements and announce it."""
-    items = value.pop_head_n(count) if head else value.pop_tail_n(count)
-    removed_elements(db, key, value, len(items), b"lpop" if head else b"rpop")
-    return items
 
 
 def _pop(c: Client, argv: list[bytes], head: bool) -> bytes:
@@ -421,38 +388,6 @@ def lpos_command(c: Client, argv: list[bytes]) -> bytes | None:
 # --- moves ----------------------------------------------------------------------------------------------------------
 
 
-def parse_end(text: bytes) -> bool:
-    """LEFT (True) or RIGHT."""
-    word = text.upper()
-    if word not in (b"LEFT", b"RIGHT"):
-        raise syntax_error()
-    return word == b"LEFT"
-
-
-def lmove_generic(c: Client, source: bytes, destination: bytes, from_head: bool, to_head: bool) -> bytes | None:
-    """Move one element and announce it; the element, None if the source is empty. Checks both types first."""
-    db = c.db
-    value = write_list(db, source)
-    if value is None:
-        return None
-    target = write_list(db, destination)
-    item = value.pop_head() if from_head else value.pop_tail()
-    if target is None:
-        target = ListObj()
-        db.add(destination, target)
-    if to_head:
-        target.push_head(item)
-    else:
-        target.push_tail(item)
-    modified(db, destination, 1, NOTIFY_LIST, b"lpush" if to_head else b"rpush")
-    event = b"lpop" if from_head else b"rpop"
-    modified(db, source, 0, NOTIFY_LIST, event)
-    if not len(value):
-        db.delete(source)
-        notify(db, source, NOTIFY_GENERIC, b"del")
-    return item
-
-
 @command(
     b"LMOVE",
     5,
@@ -493,38 +428,6 @@ def lmove_command(c: Client, argv: list[bytes]) -> bytes | None:
 def rpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     item = lmove_generic(c, argv[1], argv[2], TAIL, HEAD)
     return NULL[c.resp] if item is None else bulk(item)
-
-
-def parse_mpop(argv: list[bytes], at: int) -> tuple[list[bytes], bytes, int]:
-    """``numkeys key [key …] word [COUNT count]`` from position ``at``: keys, the upper-case word, the count."""
-    numkeys = get_range_int(argv[at], 1, LLONG_MAX, b"ERR numkeys should be greater than 0")
-    where = at + 1 + numkeys
-    if where >= len(argv):
-        raise syntax_error()
-    word = argv[where].upper()
-    if word not in (b"LEFT", b"RIGHT", b"MIN", b"MAX"):
-        raise syntax_error()
-    count = -1
-    rest = where + 1
-    while rest < len(argv):
-        if count == -1 and argv[rest].upper() == b"COUNT" and rest + 1 < len(argv):
-            count = get_range_int(argv[rest + 1], 1, LLONG_MAX, b"ERR count should be greater than 0")
-            rest += 2
-        else:
-            raise syntax_error()
-    return argv[at + 1 : where], word, 1 if count == -1 else count
-
-
-def lmpop_from(c: Client, keys: list[bytes], head: bool, count: int) -> bytes | None:
-    """Pop from the first key that holds a list: the reply, None if none does."""
-    for key in keys:
-        value = write_list(c.db, key)
-        if value is not None:
-            items = pop_many(c.db, key, value, head, count)
-            name = b"LPOP" if head else b"RPOP"
-            rewrite(c, [name, key, b"%d" % len(items)])
-            return array_header(2) + bulk(key) + bulk_array(items)
-    return None
 
 
 @command(

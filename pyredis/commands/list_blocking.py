@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pyredis.commands.list import lmove_generic, lmpop_from, parse_end, parse_mpop, pop_one
-from pyredis.core.args import get_timeout, syntax_error, write_list
+from pyredis.core.args import get_timeout, parse_mpop, syntax_error, write_list
 from pyredis.core.blocked import BLOCKED_LIST, block_for_keys
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
@@ -20,6 +19,7 @@ from pyredis.core.command import (
     KNum,
     command,
 )
+from pyredis.core.lists import lmove_generic, lmpop_from, parse_end, pop_one
 from pyredis.core.propagate import rewrite
 from pyredis.resp.reply import NULL, NULL_ARRAY, array_header, bulk
 

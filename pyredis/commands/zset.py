@@ -29,12 +29,13 @@ from pyredis.core.command import (
     command,
 )
 from pyredis.core.propagate import rewrite
+from pyredis.core.zsets import after_removal, pairs_reply, parse_score_bound
 from pyredis.engines.zset import ZSetObj
-from pyredis.keyspace.modified import modified, notify
-from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_ZSET
-from pyredis.lib.fpconv import format_double, parse_double
+from pyredis.keyspace.modified import modified
+from pyredis.keyspace.state import NOTIFY_ZSET
+from pyredis.lib.fpconv import format_double
 from pyredis.lib.glob import compile_pattern
-from pyredis.resp.errors import MIN_OR_MAX_NOT_A_FLOAT, RESULTING_SCORE_NAN, CommandError
+from pyredis.resp.errors import RESULTING_SCORE_NAN, CommandError
 from pyredis.resp.reply import (
     EMPTY_ARRAY,
     NULL,
@@ -253,15 +254,6 @@ def zrevrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, True)
 
 
-def after_removal(c: Client, key: bytes, value: ZSetObj, removed: int, event: bytes) -> None:
-    """After members were taken out: announce it; an empty sorted set goes."""
-    if removed:
-        modified(c.db, key, removed, NOTIFY_ZSET, event)
-        if not len(value):
-            c.db.delete(key)
-            notify(c.db, key, NOTIFY_GENERIC, b"del")
-
-
 @command(
     b"ZREM",
     -3,
@@ -288,25 +280,6 @@ def zrem_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 # --- ranges ---------------------------------------------------------------------------------------------------------
-
-
-def parse_score_bound(text: bytes) -> tuple[float, bool]:
-    """``(5`` → (5.0, exclusive)."""
-    exclusive = text[:1] == b"("
-    value = parse_double(text[1:] if exclusive else text)
-    if value is None:
-        raise CommandError(MIN_OR_MAX_NOT_A_FLOAT)
-    return value, exclusive
-
-
-def pairs_reply(c: Client, pairs: Pairs, with_scores: bool) -> bytes:
-    """Members, or members with scores: nested pairs in RESP3, flat in RESP2."""
-    if not with_scores:
-        return bulk_array([member for member, _ in pairs])
-    if c.resp == 3:
-        items = [array_header(2) + bulk(member) + double(score, 3) for member, score in pairs]
-        return array_header(len(items)) + b"".join(items)
-    return bulk_array([part for member, score in pairs for part in (member, format_double(score))])
 
 
 def _range_by_rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pyredis.commands.list import parse_mpop
-from pyredis.commands.zset import after_removal
-from pyredis.core.args import get_timeout, syntax_error, write_zset
+from pyredis.core.args import get_timeout, parse_mpop, syntax_error, write_zset
 from pyredis.core.blocked import BLOCKED_ZSET, block_for_keys
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
@@ -21,6 +19,7 @@ from pyredis.core.command import (
     command,
 )
 from pyredis.core.propagate import rewrite
+from pyredis.core.zsets import after_removal
 from pyredis.engines.zset import Pairs
 from pyredis.resp.reply import NULL_ARRAY, array_header, bulk, double
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyredis.commands.zset import Pairs, after_removal, pairs_reply, parse_score_bound
 from pyredis.core.args import get_int, get_range_int, read_zset, syntax_error, write_zset
 from pyredis.core.client import Client
 from pyredis.core.command import (
@@ -19,9 +18,8 @@ from pyredis.core.command import (
     K,
     command,
 )
-from pyredis.engines.zset import LEX_MAX, LEX_MIN, LexBound, ZSetObj
-from pyredis.keyspace.modified import modified
-from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_ZSET
+from pyredis.core.zsets import after_removal, pairs_reply, parse_score_bound, store_zset
+from pyredis.engines.zset import LEX_MAX, LEX_MIN, LexBound, Pairs
 from pyredis.lib.intparse import LLONG_MAX
 from pyredis.resp.errors import MIN_OR_MAX_NOT_A_STRING, OUT_OF_RANGE, CommandError
 from pyredis.resp.reply import EMPTY_ARRAY, NULL, ZERO, bulk, bulk_array, integer
@@ -166,20 +164,6 @@ def zrangebylex_command(c: Client, argv: list[bytes]) -> bytes | None:
 def zrevrangebylex_command(c: Client, argv: list[bytes]) -> bytes | None:
     q = parse_range(argv, 2, BY_LEX, True, False, False)
     return pairs_reply(c, run_range(c, argv[1], q), False)
-
-
-def store_zset(c: Client, key: bytes, scores: dict[bytes, float], event: bytes) -> bytes:
-    """Put a result under a key (none removes the key); replies its size."""
-    db = c.db
-    config = c.server.config
-    db.lookup_write(key)
-    if scores:
-        entries, size = config.zset_max_listpack_entries, config.zset_max_listpack_value
-        db.set_key(key, ZSetObj.from_scores(scores, entries, size))
-        modified(db, key, 1, NOTIFY_ZSET, event)
-    elif db.delete(key):
-        modified(db, key, 1, NOTIFY_GENERIC, b"del")
-    return integer(len(scores))
 
 
 @command(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import isnan
 
-from pyredis.commands.zset import pairs_reply
-from pyredis.commands.zset_range import store_zset
 from pyredis.core.args import get_float, get_int, get_positive, syntax_error
 from pyredis.core.client import Client
 from pyredis.core.command import (
@@ -21,6 +19,7 @@ from pyredis.core.command import (
     KNum,
     command,
 )
+from pyredis.core.zsets import pairs_reply, store_zset
 from pyredis.engines.set import SetObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.resp.errors import WRONGTYPE, CommandError

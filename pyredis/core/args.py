@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, Final
 
 from pyredis.engines.hash import HashObj
@@ -11,6 +12,7 @@ from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.db import Database
 from pyredis.lib.fpconv import parse_double
 from pyredis.lib.intparse import LLONG_MAX, string2ll
+from pyredis.lib.longdouble import add, format_human, parse_long_double
 from pyredis.resp.errors import (
     MUST_BE_POSITIVE,
     NOT_A_FLOAT,
@@ -205,3 +207,37 @@ def parse_scan_options(argv: list[bytes], at: int, keyspace: bool) -> ScanOption
             raise syntax_error()
         at += 2
     return options
+
+
+def parse_mpop(argv: list[bytes], at: int) -> tuple[list[bytes], bytes, int]:
+    """``numkeys key [key …] word [COUNT count]`` from position ``at``: keys, the upper-case word, the count."""
+    numkeys = get_range_int(argv[at], 1, LLONG_MAX, b"ERR numkeys should be greater than 0")
+    where = at + 1 + numkeys
+    if where >= len(argv):
+        raise syntax_error()
+    word = argv[where].upper()
+    if word not in (b"LEFT", b"RIGHT", b"MIN", b"MAX"):
+        raise syntax_error()
+    count = -1
+    rest = where + 1
+    while rest < len(argv):
+        if count == -1 and argv[rest].upper() == b"COUNT" and rest + 1 < len(argv):
+            count = get_range_int(argv[rest + 1], 1, LLONG_MAX, b"ERR count should be greater than 0")
+            rest += 2
+        else:
+            raise syntax_error()
+    return argv[at + 1 : where], word, 1 if count == -1 else count
+
+
+def incr_long_double(current: bytes, increment: bytes, not_a_float: bytes = NOT_A_FLOAT) -> bytes:
+    """``current + increment`` as Redis's long doubles give it; raises its errors (also for HINCRBYFLOAT)."""
+    old = parse_long_double(current)
+    if old is None:
+        raise CommandError(not_a_float)
+    by = parse_long_double(increment)
+    if by is None:
+        raise CommandError(NOT_A_FLOAT)
+    total = add(old, by)
+    if not isinstance(total, Fraction):
+        raise CommandError(b"ERR increment would produce NaN or Infinity")
+    return format_human(total)
