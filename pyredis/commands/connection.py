@@ -101,7 +101,7 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
         _authenticate(c, *credentials)
     if not c.authenticated:
         raise CommandError(
-            b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
+            b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
             b"<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
             b"the same time"
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-_SPACES: Final = b" \n\r\t\0\v\f"
+_WORD_ENDS: Final = b" \n\r\t\0"
+"""What ends a word; a vertical tab or form feed is only skipped in front of one."""
+_AFTER_QUOTE: Final = b" \n\r\t\0\v\f"
 _ESCAPES: Final = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
 _HEX: Final = b"0123456789abcdefABCDEF"
 _SPECIAL: Final = {
@@ -31,14 +33,14 @@ def split_args(line: bytes) -> list[bytes] | None:
         if at >= n or line[at] == 0:
             return words
         word = bytearray()
-        while at < n and line[at] not in _SPACES:
+        while at < n and line[at] not in _WORD_ENDS:
             quote = line[at]
             if quote not in b"\"'":
                 word.append(quote)
                 at += 1
                 continue
             end = _quoted(line, at + 1, quote, word)
-            if end < 0 or (end < n and line[end] not in _SPACES):
+            if end < 0 or (end < n and line[end] not in _AFTER_QUOTE):
                 return None
             at = end
             break

@@ -113,17 +113,25 @@ class ClientProtocol(asyncio.Protocol):
         stats.net_input_bytes += len(data)
         stats.reads_processed += 1
         server.mstime = c.last_interaction = int(server.clock.time() * 1000)
-        if not reader.authenticated and c.authenticated:
-            reader.authenticated = True
+        if reader.authenticated != c.authenticated:
+            reader.authenticated = c.authenticated
         batch = reader.feed(data)
         if batch:
-            if c.flags & CLIENT_STOP:
-                c.pending += batch
-            else:
-                run_batch(c, batch)
+            while True:
+                if c.flags & CLIENT_STOP:
+                    c.pending += batch
+                else:
+                    run_batch(c, batch)
+                if reader.authenticated:
+                    break
+                # One request at a time: it may have been AUTH, and the limits of the next depend on it.
+                reader.authenticated = c.authenticated
+                batch = reader.feed(b"")
+                if not batch:
+                    break
             if c.flags & CLIENT_STOP and not c.flags & CLIENT_CLOSE_AFTER_REPLY:
                 self.pause_reading()
-        if reader.error is not None:
+        if reader.error is not None and not c.flags & CLIENT_CLOSE_AFTER_REPLY:
             self._protocol_error(c, reader.error.message)
         if c.out or c.flags & CLIENT_CLOSE_AFTER_REPLY:
             server.flush_client(c)

@@ -2,7 +2,8 @@
 
 hiredis's reader is made for replies, so it accepts what a server must refuse. It is used only for chunks of which it is
 sure that they are whole, plain requests: nothing left over from before, no header that hiredis would answer with a huge
-allocation, no element that it would turn into bytes although it is no bulk string, and nothing but bytes in the result.
+allocation, nothing but bytes in the result, and where other types could have become bytes or lists, the same bytes when
+the result is encoded again.
 Everything else goes through :class:`_StrictParser`, which is exact and incremental.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import re
 from itertools import chain
+from random import randrange
 from typing import Any, Final
 
 import hiredis
@@ -21,7 +23,9 @@ _INLINE_MAX: Final = 64 << 10
 _INT_MAX: Final = (1 << 31) - 1
 _UNAUTHENTICATED_ARGC: Final = 10
 _UNAUTHENTICATED_BULK: Final = 16384
-_SENTINEL: Final = b":0\r\n"
+_SENTINEL: Final = randrange(1 << 60, 1 << 61)
+"""An integer put behind a chunk: nobody can send it, so it comes back only from there."""
+_SENTINEL_BYTES: Final = b":%d\r\n" % _SENTINEL
 _HUGE_HEADER: Final = re.compile(rb"\*\d{6}")
 
 
@@ -36,11 +40,13 @@ class ProtocolError(Exception):
 class _StrictParser:
     """Redis's parser, step by step. Keeps what is incomplete; never looks at the same byte of a value twice."""
 
-    __slots__ = ("argc", "argv", "buffer", "bulk_len", "limits")
+    __slots__ = ("argc", "argv", "at", "buffer", "bulk_len", "limits")
 
     def __init__(self, limits: RequestReader) -> None:
         self.limits = limits
         self.buffer = bytearray()
+        self.at = 0
+        """What is in front of this in the buffer has been read."""
         self.argc = 0
         """Arguments still to come; 0 = between requests."""
         self.argv: list[bytes] = []
@@ -50,29 +56,47 @@ class _StrictParser:
         return not self.buffer and not self.argc
 
     def feed(self, data: bytes, out: list[list[bytes]]) -> None:
-        """Take a chunk, append complete requests to ``out``. Raises ProtocolError."""
+        """Take a chunk, append complete requests to ``out``: only one at a time while the client is not authenticated,
+        as it may be AUTH, which changes the limits for the next. Raises ProtocolError."""
         self.buffer += data
-        at = 0
+        buffer = self.buffer
+        one = not self.limits.authenticated
+        at = self.at
         try:
-            while at < len(self.buffer):
+            while at < len(buffer):
                 done = self._argument(at, out) if self.argc else self._begin(at, out)
                 if done < 0:
                     break
                 at = done
-        finally:
-            if at:
-                del self.buffer[:at]
-        if len(self.buffer) > self.limits.query_buffer_limit:
+                if one and out:
+                    self.at = at
+                    return
+        except ProtocolError:
+            self.buffer = bytearray()
+            self.at = 0
+            raise
+        self.at = 0
+        if at:
+            del buffer[:at]
+        if len(buffer) > self.limits.query_buffer_limit:
+            self.buffer = bytearray()
             raise ProtocolError(b"")
 
     def _line(self, at: int, too_big: bytes) -> int:
         """Position of the line's CR; -1 if it is not there yet."""
-        end = self.buffer.find(b"\r", at)
+        end = self._find(b"\r", at)
         if end < 0:
             if len(self.buffer) - at > _INLINE_MAX:
                 raise ProtocolError(too_big)
             return -1
         return end if end + 1 < len(self.buffer) else -1
+
+    def _find(self, what: bytes, at: int) -> int:
+        """As C's strchr: a zero byte hides everything behind it, so the line is never complete."""
+        end = self.buffer.find(what, at)
+        if self.buffer.find(b"\0", at, end if end >= 0 else len(self.buffer)) >= 0:
+            return -1
+        return end
 
     def _begin(self, at: int, out: list[list[bytes]]) -> int:
         buffer = self.buffer
@@ -91,7 +115,7 @@ class _StrictParser:
         return end + 2
 
     def _inline(self, at: int, out: list[list[bytes]]) -> int:
-        end = self.buffer.find(b"\n", at)
+        end = self._find(b"\n", at)
         if end < 0:
             if len(self.buffer) - at > _INLINE_MAX:
                 raise ProtocolError(b"Protocol error: too big inline request")
@@ -111,7 +135,8 @@ class _StrictParser:
             if end < 0:
                 return -1
             if buffer[at] != 0x24:
-                raise ProtocolError(b"Protocol error: expected '$', got '%c'" % buffer[at])
+                got = b" " if buffer[at] in b"\r\n" else bytes((buffer[at],))
+                raise ProtocolError(b"Protocol error: expected '$', got '%b'" % got)
             n = string2ll(bytes(buffer[at + 1 : end]))
             if n is None or n < 0 or n > self.limits.proto_max_bulk_len:
                 raise ProtocolError(b"Protocol error: invalid bulk length")
@@ -146,10 +171,13 @@ class RequestReader:
         self._fast = hiredis.Reader(notEnoughData=None)
 
     def feed(self, data: bytes) -> list[list[bytes]]:
-        """All requests that this chunk completes; what came before a protocol error (see ``error``) counts."""
+        """All requests that this chunk completes; what came before a protocol error (see ``error``) counts.
+
+        While ``authenticated`` is False it is only the first: run it, then go on with an empty chunk.
+        """
         if self.error is not None:
             return []
-        if self.authenticated and data[0] == 0x2A and self._strict.idle():
+        if self.authenticated and data and data[0] == 0x2A and self._strict.idle():
             batch = self._read_fast(data)
             if batch is not None:
                 return batch
@@ -162,23 +190,17 @@ class RequestReader:
 
     def _read_fast(self, data: bytes) -> list[list[bytes]] | None:
         """The requests of a chunk that is nothing but whole plain requests; None for any other."""
-        if (
-            data[-1] != 0x0A
-            or _HUGE_HEADER.search(data)
-            or (b"+" in data and b"\n+" in data)
-            or (b"=" in data and b"\n=" in data)
-            or (b"(" in data and b"\n(" in data)
-        ):
+        if data[-1] != 0x0A or _HUGE_HEADER.search(data):
             return None
         reader = self._fast
         try:
             reader.feed(data)
-            reader.feed(_SENTINEL)
+            reader.feed(_SENTINEL_BYTES)
             batch: list[Any] = list(iter(reader.gets, None))
             # The sentinel comes back as itself only if nothing was left open before it.
-            if batch and batch.pop() == 0 and not reader.has_data():
+            if batch and batch.pop() == _SENTINEL:
                 b"".join(chain.from_iterable(batch))  # raises unless all arguments are byte strings
-                if all(batch):
+                if all(batch) and (not _may_hold_other_types(data) or _encoded(batch) == data):
                     return batch
         except (hiredis.HiredisError, TypeError):
             pass
@@ -187,4 +209,20 @@ class RequestReader:
 
     def pending_bytes(self) -> int:
         """Bytes received of a request that is not complete."""
-        return len(self._strict.buffer)
+        return len(self._strict.buffer) - self._strict.at
+
+
+def _may_hold_other_types(data: bytes) -> bool:
+    """True if one of the types may be there that hiredis returns as byte strings or lists: ``+ = ( > ~ % |``.
+
+    They need not be behind a line's end, because the two bytes behind a value are skipped unseen.
+    """
+    return 0x2B in data or 0x3D in data or 0x28 in data or 0x3E in data or 0x7E in data or 0x25 in data or 0x7C in data
+
+
+def _encoded(batch: list[list[bytes]]) -> bytes:
+    parts: list[bytes] = []
+    for argv in batch:
+        command: tuple[Any, ...] = tuple(argv)
+        parts.append(hiredis.pack_command(command))
+    return b"".join(parts)
