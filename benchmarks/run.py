@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from benchmarks import report, throughput
-from benchmarks.servers import Kind, choose_cores, pin, running
+from benchmarks import machine, memory, moments, report, scaling, throughput
+from benchmarks.servers import Kind, choose_cores, pin, raise_priority, revision, running
 
 HERE = Path(__file__).resolve().parent.parent
+SECTIONS = ("throughput", "memory", "scaling", "start", "expiry")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    rounds: int
+    requests: dict[int, int]
+    keys: int
+    sizes: list[int]
+    operations: int
+    starts: int
+    expiring: list[int]
+    expiry_rounds: int
+
+
+FULL = Extent(9, throughput.REQUESTS, 1_000_000, [1_000, 100_000, 1_000_000], 20_000, 10, [10_000, 100_000], 5)
+QUICK = Extent(2, throughput.QUICK_REQUESTS, 50_000, [1_000, 30_000], 3_000, 3, [10_000], 1)
 
 
 def numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -23,56 +45,133 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str) -> l
         raise click.BadParameter("numbers separated by commas, please") from None
 
 
+def words(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
+    """Parse ``set,get``."""
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def say(text: str) -> None:
+    """Progress, beside the output proper."""
+    click.echo(text, err=True)
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="Fewer requests and rounds: to look, not to publish.")
-@click.option("--rows", default="", help="Rows of redis-benchmark, separated by commas: set,get,lrange_100 (all).")
+@click.option("--quick", is_flag=True, help="Fewer requests, keys and rounds: to look, not to publish.")
+@click.option(
+    "--rows",
+    default="",
+    callback=words,
+    help="Rows of redis-benchmark, separated by commas "
+    "(set,get,lrange_100); nothing else is measured then, unless --only names it.",
+)
+@click.option("--only", default="", callback=words, help=f"Sections, out of {','.join(SECTIONS)}.")
 @click.option("-P", "--pipeline", "pipelines", default="1,16", callback=numbers, help="Pipeline depths (1,16).")
-@click.option("-n", "--requests", type=int, help="Requests of one measurement (by pipeline depth and row).")
+@click.option("-n", "--requests", type=click.IntRange(1), help="Requests of one measurement of redis-benchmark.")
 @click.option("-r", "--keyspace", default=0, help="Random keys out of so many, as redis-benchmark's -r.")
-@click.option("--repeat", type=int, help="Rounds, in each of which the servers take turns (5, quick 2).")
+@click.option("--repeat", type=click.IntRange(1), help="Rounds, in each of which the servers take turns (9, quick 2).")
 @click.option("--server-path", type=click.Path(exists=True, path_type=Path), help="Checkout to measure (this one).")
-@click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Another checkout, measured between.")
+@click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Another checkout, measured beside.")
+@click.option("--priority", is_flag=True, help="Go before other processes on a busy machine; needs root.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=HERE / "benchmarks" / "results",
+    help="Directory for latest.md, .json and .png and dated copies (benchmarks/results).",
+)
+@click.option("--publish", is_flag=True, help="Write docs/benchmarks.md and its picture, too.")
 def main(
     quick: bool,
-    rows: str,
+    rows: list[str],
+    only: list[str],
     pipelines: list[int],
     requests: int | None,
     keyspace: int,
     repeat: int | None,
     server_path: Path | None,
     baseline: Path | None,
+    priority: bool,
+    output: Path,
+    publish: bool,
 ) -> None:
-    """Start ours and redis-server, let them take turns, print the table."""
+    """Start ours and redis-server, measure them in turns, write tables and a picture."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended then, too
+    if unknown := set(only) - set(SECTIONS):
+        raise click.BadParameter(f"no section {', '.join(unknown)}", param_hint="--only")
     try:
-        selected = throughput.select([name for name in rows.split(",") if name])
+        selected = throughput.select(rows)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--rows") from None
+    sections = only or (["throughput"] if rows else list(SECTIONS))
+    extent = QUICK if quick else FULL
+    rounds = repeat or extent.rounds
+
     kinds = [Kind("ours", (server_path or HERE).resolve())]
     if baseline is not None:
         kinds.append(Kind("baseline", baseline.resolve()))
     kinds.append(Kind("redis", None))
     cores = choose_cores()
     pin(cores.load)
-    sizes = throughput.QUICK_REQUESTS if quick else throughput.REQUESTS
+    if priority:
+        raise_priority()
+    started = time.time()
+    about = _about(kinds, str(cores), rounds, started)
+    results = report.Results([kind.name for kind in kinds], about, keyspace=keyspace)
 
     def count(row: throughput.Row, pipeline: int) -> int:
-        if requests is not None:
-            return requests
-        return sizes[1 if pipeline == 1 else 16] // row.weight
+        return requests or extent.requests[1 if pipeline == 1 else 16] // row.weight
 
-    def progress(measured: throughput.Measured) -> None:
-        cells = report.throughput_cells(measured)
-        click.echo(f"{cells[0]} P={cells[1]}: {cells[2]}", err=True)
+    def saw_row(one: throughput.Measured) -> None:
+        say(f"{one.row}, P={one.pipeline}: {report.spread(one.ratios('ours', 'redis'))}")
 
-    rounds = repeat or (2 if quick else 5)
-    with (
-        tempfile.TemporaryDirectory(prefix="pyredis-bench-") as directory,
-        running(kinds, Path(directory), cores.server) as servers,
-    ):
-        results = throughput.run(servers, selected, pipelines, rounds, count, keyspace, progress)
-    header = report.throughput_header([kind.name for kind in kinds])
-    click.echo(report.markdown(header, [report.throughput_cells(measured) for measured in results]))
+    def saw_load(one: memory.Measured) -> None:
+        say(f"{one.row}: {one.ratio('ours', 'redis'):.2f}")
+
+    def saw_size(one: scaling.Measured) -> None:
+        say(f"{one.row}, {one.size:,}: " + ", ".join(f"{name} {one.cost(name):.2f} µs" for name in one.samples))
+
+    with tempfile.TemporaryDirectory(prefix="pyredis-bench-") as name:
+        directory = Path(name)
+        with running(kinds, directory, cores.server) as servers:
+            if "throughput" in sections:
+                results.throughput = throughput.run(servers, selected, pipelines, rounds, count, keyspace, saw_row)
+            if "scaling" in sections:
+                results.scaling = scaling.run(servers, extent.sizes, extent.operations, saw_size)
+            if "expiry" in sections:
+                for keys in extent.expiring:
+                    results.expiry.append(moments.Expired(keys))
+                    for _ in range(extent.expiry_rounds):
+                        for server in servers:
+                            moments.expire(server, keys, results.expiry[-1])
+        if "memory" in sections:
+            results.memory = memory.run(kinds, directory, cores.server, extent.keys, saw_load)
+        if "start" in sections:
+            results.start_seconds = moments.start_times(kinds, directory, cores.server, extent.starts)
+    results.about["duration"] = f"{time.time() - started:.0f} s; load average at the end {machine.load()}"
+
+    files = report.write(results, output, "latest")
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(started))
+    files += report.write(results, output, f"{stamp}-{revision(kinds[0].checkout or HERE)}")
+    if publish:
+        files += report.write(results, HERE / "docs", "benchmarks", with_json=False)
+    click.echo(report.markdown(results, None))
+    if not any(file.suffix == ".png" for file in files):
+        say("no picture: it needs matplotlib, which the extra 'bench' installs (pip install 'pyredis[bench]')")
+    for file in files:
+        say(f"wrote {file}")
+
+
+def _about(kinds: list[Kind], cores: str, rounds: int, started: float) -> dict[str, str]:
+    """Where the figures come from."""
+    about = {
+        "command": f"`python -m benchmarks.run {shlex.join(sys.argv[1:])}`",
+        "time": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(started)),
+        "machine": f"{machine.describe()}; {cores}; load average {machine.load()} before we began",
+        "Python": machine.python(),
+    }
+    for kind in kinds:
+        about[kind.name] = kind.version()
+    about["rounds"] = f"{rounds}; in each, the servers take turns, the others idle meanwhile"
+    return about
 
 
 if __name__ == "__main__":

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import statistics
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from benchmarks.servers import Server
+from benchmarks.servers import Server, busy_seconds
 from benchmarks.wire import encode
 
 REDIS_BENCHMARK = "/usr/bin/redis-benchmark"
 CLIENTS = 50
-# one measurement's requests by pipeline depth, so that it lasts about a second and a half
-REQUESTS = {1: 80_000, 16: 400_000}
-QUICK_REQUESTS = {1: 12_000, 16: 48_000}
+# One measurement's requests by pipeline depth: half a second or so. Many short rounds beside one another say more
+# than few long ones, because what disturbs a machine comes and goes.
+REQUESTS = {1: 30_000, 16: 250_000}
+QUICK_REQUESTS = {1: 6_000, 16: 60_000}
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,16 @@ ROWS = (
 
 @dataclass
 class Samples:
-    """What one server showed in each round; processor time is in microseconds per command."""
+    """What one server showed in each round; processor time is in microseconds per command.
+
+    ``foreign`` is what others took of the machine meanwhile, in cores: where it is high, the round says little.
+    """
 
     rps: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
+    foreign: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -131,9 +138,10 @@ def measure(server: Server, row: Row, pipeline: int, requests: int, keyspace: in
     if keyspace:
         command += ["-r", str(keyspace)]
     command += row.command or ["-t", row.name.lower()]
-    before = server.cpu_seconds()
+    start, before, busy, ours = time.perf_counter(), server.cpu_seconds(), busy_seconds(), _own_seconds()
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     after = server.cpu_seconds()
+    busy_after, ours_after, elapsed = busy_seconds(), _own_seconds(), time.perf_counter() - start
     lines = list(csv.DictReader(io.StringIO(done.stdout)))
     if done.returncode or len(lines) != 1:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
@@ -142,6 +150,15 @@ def measure(server: Server, row: Row, pipeline: int, requests: int, keyspace: in
     into.p99_ms.append(float(lines[0]["p99_latency_ms"]))
     if before is not None and after is not None:
         into.cpu_us.append((after - before) / requests * 1e6)
+        if busy is not None and busy_after is not None:
+            others = (busy_after - busy) - (after - before) - (ours_after - ours)
+            into.foreign.append(max(others, 0.0) / elapsed)
+
+
+def _own_seconds() -> float:
+    """Processor time of this process and the load generators it has started so far."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def run(

@@ -1,0 +1,97 @@
+"""What the project asks of itself in speed and memory, held against what was measured."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from benchmarks import memory, moments, scaling, throughput
+from benchmarks.throughput import median
+
+# throughput by that of redis-server: pipeline depth, row → at least
+UNPIPELINED = 0.95
+UNPIPELINED_EXCEPT = ("LRANGE_300", "LRANGE_500", "LRANGE_600")
+PIPELINED = {
+    **dict.fromkeys(("SET", "GET", "INCR", "SADD", "HSET", "SPOP", "LPOP"), 0.65),
+    "MSET": 0.8,
+    "LRANGE_100": 0.7,
+}
+SMALL_STRINGS = 1_000_000
+SMALL_STRINGS_RSS = 2.3  # at most, by that of redis-server
+START_SECONDS = 0.4
+GONE_SECONDS = 2.0  # 10,000 keys due at once
+STALL_MS = 10.0
+LARGE = 1_000_000  # elements; smaller runs say nothing about growth
+# The cost at the largest size by that at the smallest: cache misses alone make 2 or so of it for redis-server, too, and
+# an operation that walks its elements would show the quotient of the sizes, a thousand.
+FLAT = 4.0
+
+
+class Sections(Protocol):
+    """What is looked at of the results."""
+
+    throughput: list[throughput.Measured]
+    memory: list[memory.Measured]
+    scaling: list[scaling.Measured]
+    start_seconds: dict[str, list[float]]
+    expiry: list[moments.Expired]
+
+
+def by_row(measured: list[scaling.Measured]) -> dict[str, dict[int, scaling.Measured]]:
+    """Row → size → figures, rows in their order."""
+    rows: dict[str, dict[int, scaling.Measured]] = {}
+    for one in measured:
+        rows.setdefault(one.row, {})[one.size] = one
+    return rows
+
+
+def _unpipelined(sections: Sections) -> dict[str, float]:
+    return {one.row: UNPIPELINED for one in sections.throughput if one.row not in UNPIPELINED_EXCEPT}
+
+
+def _grouped(goals: dict[str, float], measured: dict[str, float]) -> list[tuple[float, list[str]]]:
+    """Goal → the rows that have it and were measured."""
+    groups: dict[float, list[str]] = {}
+    for row in measured:
+        if row in goals:
+            groups.setdefault(goals[row], []).append(row)
+    return sorted(groups.items())
+
+
+def check(ours: str, redis: str, sections: Sections) -> list[list[str]]:
+    """Lines of goal, what was measured, and ``yes`` or ``no``; only what this run can tell."""
+    lines: list[list[str]] = []
+
+    def line(goal: str, measured: str, reached: bool) -> None:
+        lines.append([goal, measured, "yes" if reached else "no"])
+
+    for title, goals in (("P=1", _unpipelined(sections)), ("P=16", PIPELINED)):
+        depth = int(title[2:])
+        ratios = {one.row: median(one.ratios(ours, redis)) for one in sections.throughput if one.pipeline == depth}
+        for least, rows in _grouped(goals, ratios):
+            missed = [f"{row} {ratios[row]:.2f}" for row in rows if ratios[row] < least]
+            lowest = min(rows, key=lambda row: ratios[row])
+            goal = f"{title}: throughput ≥ {least} × redis-server's for {', '.join(rows)}"
+            line(goal, "short: " + ", ".join(missed) if missed else f"lowest {lowest} {ratios[lowest]:.2f}", not missed)
+    if sections.memory and (loaded := sections.memory[0]).keys >= SMALL_STRINGS:
+        ratio = loaded.ratio(ours, redis)
+        goal = f"{loaded.keys:,} small strings: RSS ≤ {SMALL_STRINGS_RSS} × redis-server's"
+        line(goal, f"{ratio:.2f}", ratio <= SMALL_STRINGS_RSS)
+    if sections.start_seconds:
+        seconds = median(sections.start_seconds[ours])
+        line(f"start to first PONG < {START_SECONDS} s", f"{seconds:.3f} s", seconds < START_SECONDS)
+    for expired in sections.expiry:
+        if expired.keys != 10_000:
+            continue
+        gone, stall = median(expired.gone_seconds[ours]), median(expired.stall_ms[ours])
+        line(f"10,000 keys due at once gone within {GONE_SECONDS:.0f} s", f"{gone:.2f} s", gone <= GONE_SECONDS)
+        line(f"meanwhile no stall of more than {STALL_MS:.0f} ms", f"{stall:.1f} ms", stall <= STALL_MS)
+    if sections.scaling and max(one.size for one in sections.scaling) >= LARGE:
+        sizes = sorted({one.size for one in sections.scaling})
+        growth = {
+            row: by_size[sizes[-1]].cost(ours) / by_size[sizes[0]].cost(ours)
+            for row, by_size in by_row(sections.scaling).items()
+        }
+        worst = max(growth, key=lambda row: growth[row])
+        goal = f"every operation flat from {sizes[0]:,} to {sizes[-1]:,} elements (growth < {FLAT:.0f})"
+        line(goal, f"most {growth[worst]:.1f} ({worst})", growth[worst] < FLAT)
+    return lines
