@@ -7,9 +7,11 @@ from pyredis.core.command import (
     ACL_CATEGORY_NAMES,
     ACL_CONNECTION,
     CMD_LOADING,
+    CMD_NO_MANDATORY_KEYS,
     CMD_STALE,
     FLAG_NAMES,
     KEY_FLAG_NAMES,
+    KEY_NOT_KEY,
     CommandSpec,
     KeySpec,
     command,
@@ -20,11 +22,12 @@ from pyredis.core.usage import Argument, parse_usage
 from pyredis.lib.glob import compile_pattern
 from pyredis.resp.errors import SYNTAX_ERROR, CommandError
 from pyredis.resp.reply import (
-    NULL_ARRAY,
+    NULL,
     array,
     array_header,
     bulk,
     bulk_array,
+    help_reply,
     integer,
     map_header,
     set_header,
@@ -97,7 +100,7 @@ def info_entry(spec: CommandSpec, resp: int) -> bytes:
             _names(spec.acl, ACL_CATEGORY_NAMES, resp, b"@"),
             set_header(len(spec.tips), resp) + b"".join([bulk(tip) for tip in spec.tips]),
             set_header(len(spec.keys), resp) + b"".join([_key_spec(key, resp) for key in spec.keys]),
-            set_header(len(subs), resp) + b"".join(subs),
+            array(subs) if subs else set_header(0, resp),  # an array, in RESP3 too
         ]
     )
 
@@ -132,9 +135,9 @@ def command_count_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 def _find(c: Client, name: bytes) -> CommandSpec | None:
-    parent, _, sub = name.upper().partition(b"|")
+    parent, bar, sub = name.upper().partition(b"|")
     cmd = c.server.commands.get(parent)
-    if cmd is not None and sub:
+    if cmd is not None and bar:
         cmd = cmd.subs.get(sub)
     return None if cmd is None else cmd.spec
 
@@ -156,7 +159,7 @@ def command_info_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) == 2:
         return command_command(c, argv)
     specs = [_find(c, name) for name in argv[2:]]
-    return array([NULL_ARRAY[c.resp] if spec is None else info_entry(spec, c.resp) for spec in specs])
+    return array([NULL[c.resp] if spec is None else info_entry(spec, c.resp) for spec in specs])
 
 
 @command(
@@ -264,7 +267,7 @@ def _keys_of(c: Client, argv: list[bytes]) -> list[tuple[int, int]]:
     cmd = lookup_command(c.server, argv)
     if cmd is None:
         raise CommandError(b"ERR Invalid command specified")
-    if not cmd.spec.keys:
+    if all(key.flags & KEY_NOT_KEY for key in cmd.spec.keys):
         raise CommandError(b"ERR The command has no key arguments")
     if not cmd.argc_min <= len(argv) <= cmd.argc_max:
         raise CommandError(b"ERR Invalid number of arguments specified for command")
@@ -272,7 +275,7 @@ def _keys_of(c: Client, argv: list[bytes]) -> list[tuple[int, int]]:
         keys = extract_keys(cmd.spec, argv)
     except KeysError:
         keys = []
-    if not keys:
+    if not keys and not cmd.flags & CMD_NO_MANDATORY_KEYS:
         raise CommandError(b"ERR Invalid arguments specified for command")
     return keys
 
@@ -306,3 +309,35 @@ def command_getkeysandflags_command(c: Client, argv: list[bytes]) -> bytes | Non
     rest = argv[2:]
     items = [array_header(2) + bulk(rest[at]) + _names(f, KEY_FLAG_NAMES, c.resp) for at, f in _keys_of(c, rest)]
     return array(items)
+
+
+@command(
+    b"COMMAND|HELP",
+    2,
+    CMD_LOADING | CMD_STALE,
+    group="server",
+    since="5.0.0",
+    summary="Explain the subcommands.",
+    complexity="O(1)",
+    acl=ACL_CONNECTION,
+)
+def command_help_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return help_reply(
+        b"COMMAND",
+        (
+            b"(no subcommand)",
+            b"    All commands: arity, flags, where the keys are, categories, subcommands.",
+            b"COUNT",
+            b"    How many commands there are; subcommands are not counted.",
+            b"DOCS [<command-name> ...]",
+            b"    What the commands do and which arguments they take; all commands if none is named.",
+            b"GETKEYS <full-command>",
+            b"    The keys in a command line.",
+            b"GETKEYSANDFLAGS <full-command>",
+            b"    The keys in a command line, each with what would be done to it.",
+            b"INFO [<command-name> ...]",
+            b"    As without a subcommand, for the commands that are named.",
+            b"LIST [FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>)]",
+            b"    The names of all commands and subcommands, or of those that fit the filter.",
+        ),
+    )

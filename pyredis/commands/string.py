@@ -109,6 +109,12 @@ def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> S
     return o
 
 
+def set_get_keys(argv: list[bytes]) -> list[tuple[int, int]]:
+    """SET's key: read only where GET asks for the old value."""
+    get = any(word.upper() == b"GET" for word in argv[3:])
+    return [(1, KEY_RW | KEY_ACCESS | KEY_UPDATE if get else KEY_OW | KEY_UPDATE)]
+
+
 @command(
     b"SET",
     -3,
@@ -120,6 +126,7 @@ def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> S
             notes="RW and ACCESS due to the optional `GET` argument",
         ),
     ),
+    get_keys=set_get_keys,
     group="string",
     since="1.0.0",
     summary="Set a string, optionally with conditions and a deadline.",

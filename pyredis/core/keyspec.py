@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyredis.core.command import CommandSpec, KeySpec
+from pyredis.core.command import KEY_INCOMPLETE, KEY_NOT_KEY, KEY_VARIABLE_FLAGS, CommandSpec, KeySpec
 from pyredis.lib.intparse import string2ll
 
 
@@ -27,30 +27,43 @@ def _begin(spec: KeySpec, argv: list[bytes]) -> int:
 
 
 def extract_keys(spec: CommandSpec, argv: list[bytes]) -> list[tuple[int, int]]:
-    """``[(position, KEY_* flags)]``. Raises KeysError where the arguments do not fit."""
+    """``[(position, KEY_* flags)]``. Raises KeysError where the arguments do not fit.
+
+    The specifications count where they are reliable; otherwise the command's own function has the word.
+    """
+    if not any(key.flags & KEY_VARIABLE_FLAGS for key in spec.keys):
+        try:
+            return _by_specs(spec.keys, argv)
+        except KeysError:
+            if spec.get_keys is None:
+                raise
+    return [] if spec.get_keys is None else spec.get_keys(argv)
+
+
+def _by_specs(specs: tuple[KeySpec, ...], argv: list[bytes]) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    for key in spec.keys:
+    for key in specs:
+        if key.flags & KEY_NOT_KEY:
+            continue
+        if key.flags & KEY_INCOMPLETE or key.find == "unknown":
+            raise KeysError
         first = _begin(key, argv)
         if first < 0:
             continue
-        if key.find == "range":
-            last = first + key.last if key.last >= 0 else len(argv) + key.last
-            if key.last < -1 or (key.last == -1 and key.limit > 1):
-                span = len(argv) - first
-                last = first + span // key.limit - 1 if key.limit > 1 else last
-            step = key.step
-        elif key.find == "keynum":
+        if key.find == "keynum":
             place = first + key.keynumidx
             number = string2ll(argv[place]) if place < len(argv) else None
-            if number is None or number < 0:
+            if number is None or number < 1:
                 raise KeysError
             first += key.first
-            step = key.step
-            last = first + (number - 1) * step
+            last = first + (number - 1) * key.step
+        elif key.last >= 0:
+            last = first + key.last
+        elif key.limit:
+            last = first + (len(argv) - first) // key.limit + key.last
         else:
-            continue
-        for at in range(first, last + 1, step):
-            if at >= len(argv):
-                raise KeysError
-            found.append((at, key.flags))
+            last = len(argv) + key.last
+        if last >= len(argv):
+            raise KeysError
+        found.extend([(at, key.flags) for at in range(first, last + 1, key.step)])
     return found
