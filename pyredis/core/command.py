@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from pyredis.lib.histogram import Discard, Histogram
+
 if TYPE_CHECKING:
     from pyredis.core.client import Client
 
@@ -394,10 +396,13 @@ def container(
     _declare(spec, acl)
 
 
+_NOWHERE: Final = Discard()
+
+
 class Command:
     """A declared command as one server has it: the spec's hot fields, and what this server counts.
 
-    ``usec`` is in microseconds as a float; ``histogram`` is made at the first call that is recorded.
+    ``usec`` is in microseconds as a float.
     """
 
     __slots__ = (
@@ -409,6 +414,7 @@ class Command:
         "fullname",
         "histogram",
         "proc",
+        "recorded",
         "rejected_calls",
         "spec",
         "subs",
@@ -426,15 +432,23 @@ class Command:
         self.usec = 0.0
         self.rejected_calls = 0
         self.failed_calls = 0
-        self.histogram: dict[int, int] = {}
-        """Latency counts: the bucket of :func:`pyredis.lib.histogram.bucket_of` → calls."""
+        self.recorded: Histogram = {}
+        """How long calls took, for LATENCY HISTOGRAM and INFO."""
+        self.histogram: Histogram = self.recorded
+        """Where a call is entered: ``recorded``, or nowhere while latency tracking is off."""
         self.subs: dict[bytes, Command] = {name: Command(sub) for name, sub in spec.subs.items()}
+
+    def track_latency(self, on: bool) -> None:
+        """Begin or cease to record durations, the subcommands' too; what was recorded stays."""
+        self.histogram = self.recorded if on else _NOWHERE
+        for sub in self.subs.values():
+            sub.track_latency(on)
 
     def reset_stats(self) -> None:
         """Forget all counts (CONFIG RESETSTAT), the subcommands' too."""
         self.calls = self.rejected_calls = self.failed_calls = 0
         self.usec = 0.0
-        self.histogram = {}
+        self.recorded.clear()
         for sub in self.subs.values():
             sub.reset_stats()
 
@@ -442,3 +456,15 @@ class Command:
 def build_table() -> dict[bytes, Command]:
     """A fresh table of runtime commands for one server, from all declarations imported so far."""
     return {name: Command(spec) for name, spec in COMMANDS.items()}
+
+
+def all_commands(table: dict[bytes, Command]) -> list[Command]:
+    """Commands and subcommands, each subcommand behind its container."""
+    return [one for cmd in table.values() for one in (cmd, *cmd.subs.values())]
+
+
+def find_command(table: dict[bytes, Command], name: bytes) -> Command | None:
+    """The command of a name in any case, ``b"config|get"`` for a subcommand; None if there is none."""
+    parent, bar, sub = name.upper().partition(b"|")
+    cmd = table.get(parent)
+    return cmd.subs.get(sub) if bar and cmd is not None else cmd

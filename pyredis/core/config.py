@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pyredis.core.notify import format_flags, parse_flags
+from pyredis.lib.fpconv import parse_double
 from pyredis.lib.glob import match
 from pyredis.lib.splitargs import split_args
 
@@ -110,6 +111,27 @@ def _show_limits(limits: dict[str, tuple[int, int, int]]) -> str:
 _OUTPUT_LIMITS: Final = {"normal": (0, 0, 0), "replica": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
 
 
+def _percentiles(words: list[str]) -> list[float]:
+    found = []
+    for word in words:
+        value = parse_double(word.encode("utf-8", "surrogateescape"))
+        if value is None:
+            raise ConfigError("Invalid latency-tracking-info-percentiles parameters")
+        if not 0 <= value <= 100:
+            raise ConfigError("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+        found.append(value)
+    return found
+
+
+def _show_percentiles(values: list[float]) -> str:
+    return " ".join(format_percentile(value) for value in values)
+
+
+def format_percentile(value: float) -> str:
+    """A percentile as short as it was written: ``99.9``, ``50``."""
+    return f"{value:.10g}"
+
+
 def _int(name: str, default: int, low: int, high: int, mutable: bool = True) -> Directive:
     return Directive(name, default, _integer(low, high), str, mutable=mutable)
 
@@ -157,6 +179,9 @@ DIRECTIVES: Final = {
         _int("slowlog-log-slower-than", 10000, -1, _LONG),
         _int("slowlog-max-len", 128, 0, _LONG),
         _int("latency-monitor-threshold", 0, 0, _LONG),
+        _bool("latency-tracking", True),
+        Directive("latency-tracking-info-percentiles", [50.0, 99.0, 99.9], _percentiles, _show_percentiles, words=0),
+        Directive("enable-debug-command", "no", _enum(("no", "yes", "local")), str, mutable=False),
         _int("hash-max-listpack-entries", 128, 0, _LONG),
         _int("hash-max-listpack-value", 64, 0, _LONG),
         _int("set-max-intset-entries", 512, 0, _LONG),
@@ -203,6 +228,9 @@ class Config:
     slowlog_log_slower_than: int
     slowlog_max_len: int
     latency_monitor_threshold: int
+    latency_tracking: bool
+    latency_tracking_info_percentiles: list[float]
+    enable_debug_command: str
     hash_max_listpack_entries: int
     hash_max_listpack_value: int
     set_max_intset_entries: int

@@ -26,6 +26,7 @@ from pyredis.core.client import (
     CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
     CLIENT_STOP,
+    CLIENT_UNIX_SOCKET,
     Client,
 )
 from pyredis.core.command import (
@@ -37,6 +38,7 @@ from pyredis.core.command import (
     CMD_NO_AUTH,
     CMD_NO_MULTI,
     CMD_NOSCRIPT,
+    CMD_PROTECTED,
     CMD_PUBSUB,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
@@ -44,7 +46,9 @@ from pyredis.core.command import (
     Command,
 )
 from pyredis.core.propagate import flush, propagate_command
-from pyredis.resp.errors import NOAUTH, CommandError, sanitize, unknown_subcommand, wrong_arity
+from pyredis.core.slowlog import redact_argv
+from pyredis.lib.histogram import UNIT_BITS
+from pyredis.resp.errors import NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
 from pyredis.resp.reply import OK, QUEUED, error
 
 if TYPE_CHECKING:
@@ -155,7 +159,7 @@ def account(server: Server, cmd: Command, n: int, elapsed_ns: int) -> None:
     cmd.calls += n
     cmd.usec += elapsed_ns / 1000
     server.stat_numcommands += n
-    mean = elapsed_ns // n >> 10
+    mean = elapsed_ns // n >> UNIT_BITS
     histogram = cmd.histogram
     histogram[mean] = histogram.get(mean, 0) + n
 
@@ -269,6 +273,8 @@ _IN_PUBSUB: Final = frozenset(
 
 def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     """Why the command may not run now; None if it may."""
+    if cmd.flags & CMD_PROTECTED and not _protected_allowed(c):
+        return PROTECTED % (cmd.fullname.upper(), cmd.fullname)
     if not c.authenticated and not cmd.flags & CMD_NO_AUTH:
         return NOAUTH
     if c.flags & CLIENT_MULTI and cmd.flags & CMD_NO_MULTI:
@@ -279,6 +285,14 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
             b" are allowed in this context" % cmd.fullname
         )
     return None
+
+
+def _protected_allowed(c: Client) -> bool:
+    """``enable-debug-command``: no, yes, or local (a unix socket or a loopback address)."""
+    setting = c.server.config.enable_debug_command
+    if setting == "local":
+        return bool(c.flags & CLIENT_UNIX_SOCKET) or c.addr.startswith((b"127.0.0.1:", b"[::1]:"))
+    return setting == "yes"
 
 
 def _paused(server: Server, c: Client, cmd: Command) -> bool:
@@ -336,7 +350,7 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         if elapsed > server.slowlog_threshold_ns and not cmd.flags & CMD_SKIP_SLOWLOG:
             server.slow_command(c, cmd, argv, elapsed)
     if server.monitors and not cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
-        server.feed_monitors(c, db, argv)
+        server.feed_monitors(c, db, redact_argv(cmd.fullname, argv))
     if server.feeders and (server.dirty != dirty or server.also_propagate):
         after_write(c, argv, dirty)
     return reply

@@ -1,21 +1,36 @@
-"""INFO: sections as a table of functions, each giving ``field → value`` lines that are true."""
+"""INFO: sections as a table of functions, each giving ``field → value`` lines in Redis's order.
+
+Every value is true. What Redis counts and cannot happen here is 0 (no forks, no defragmentation, no static reply
+buffers …); what CPython has no figure for is the nearest that it has, as docs/compatibility.md lists.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import selectors
 import sys
+import time
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pyredis import __version__
-from pyredis.core.command import Command
+from pyredis.core.command import all_commands
+from pyredis.core.config import format_percentile
+from pyredis.core.memory import MemoryReport, system_memory
+from pyredis.lib.histogram import percentiles
+
+if sys.platform != "win32":
+    import resource
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
 
 Fields = list[tuple[str, object]]
+
+_LRU_CLOCK_MASK: Final = (1 << 24) - 1
+_SAMPLE: Final = 64
 
 
 def human(n: float) -> str:
@@ -29,13 +44,24 @@ def human(n: float) -> str:
     return f"{n:.0f}P"
 
 
-def rss() -> int:
-    """Resident bytes of the process; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
+def lru_clock(s: Server) -> int:
+    """The clock that ages keys: Unix seconds in 24 bits."""
+    return s.mstime // 1000 & _LRU_CLOCK_MASK
+
+
+def _monotonic_clock() -> str:
+    name = time.get_clock_info("monotonic").implementation
+    return "POSIX clock_gettime" if name.startswith("clock_gettime") else name
+
+
+def _polling() -> str:
+    """How the event loop waits: ``epoll``, ``kqueue`` … (uvloop and asyncio choose the system's best alike)."""
+    return selectors.DefaultSelector.__name__.removesuffix("Selector").lower()
+
+
+def _gcc_version() -> str:
+    name, _, version = platform.python_compiler().partition(" ")
+    return version.split(" ")[0] if name == "GCC" else "0.0.0"
 
 
 def _server(s: Server) -> Fields:
@@ -48,8 +74,10 @@ def _server(s: Server) -> Fields:
         ("redis_mode", "standalone"),
         ("os", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("arch_bits", 64 if sys.maxsize > 1 << 32 else 32),
-        ("monotonic_clock", "python"),
-        ("multiplexing_api", type(s.loop).__module__ if s.loop is not None else "none"),
+        ("monotonic_clock", _monotonic_clock()),
+        ("multiplexing_api", _polling()),
+        ("atomicvar_api", "gil"),
+        ("gcc_version", _gcc_version()),
         ("process_id", s.pid),
         ("process_supervised", s.config.supervised),
         ("run_id", s.run_id.decode()),
@@ -59,48 +87,135 @@ def _server(s: Server) -> Fields:
         ("uptime_in_days", up // 86400),
         ("hz", s.config.hz),
         ("configured_hz", s.config.hz),
+        ("lru_clock", lru_clock(s)),
         ("executable", sys.executable),
         ("config_file", s.config_file or ""),
+        ("io_threads_active", 0),
         ("python_version", platform.python_version()),
     ]
 
 
 def _clients(s: Server) -> Fields:
+    buffers = s.stats.buffers
     return [
         ("connected_clients", len(s.clients)),
+        ("cluster_connections", 0),
         ("maxclients", s.config.maxclients),
+        ("client_recent_max_input_buffer", max(buffers.recent_input)),
+        ("client_recent_max_output_buffer", max(buffers.recent_output)),
         ("blocked_clients", len(s.blocked_clients)),
+        ("tracking_clients", sum(c.tracking is not None for c in s.clients.values())),
+        (
+            "clients_in_timeout_table",
+            sum(c.blocked is not None and c.blocked.deadline > 0 for c in s.blocked_clients),
+        ),
     ]
 
 
 def _memory(s: Server) -> Fields:
-    used = rss()
-    s.stats.peak_memory = max(s.stats.peak_memory, used)
-    peak = s.stats.peak_memory
+    m = MemoryReport(s)
+    system = system_memory()
     return [
-        ("used_memory", used),
-        ("used_memory_human", human(used)),
-        ("used_memory_rss", used),
-        ("used_memory_rss_human", human(used)),
-        ("used_memory_peak", peak),
-        ("used_memory_peak_human", human(peak)),
+        ("used_memory", m.used),
+        ("used_memory_human", human(m.used)),
+        ("used_memory_rss", m.used),
+        ("used_memory_rss_human", human(m.used)),
+        ("used_memory_peak", m.peak),
+        ("used_memory_peak_human", human(m.peak)),
+        ("used_memory_peak_perc", f"{m.peak_percent():.2f}%"),
+        ("used_memory_overhead", m.overhead),
+        ("used_memory_startup", m.startup),
+        ("used_memory_dataset", m.dataset),
+        ("used_memory_dataset_perc", f"{m.dataset_percent():.2f}%"),
+        ("allocator_allocated", m.used),
+        ("allocator_active", m.used),
+        ("allocator_resident", m.used),
+        ("total_system_memory", system),
+        ("total_system_memory_human", human(system)),
+        *[(name, "0B" if name.endswith("_human") else 0) for name in _SCRIPT_MEMORY],
         ("maxmemory", 0),
         ("maxmemory_human", "0B"),
         ("maxmemory_policy", "noeviction"),
+        ("allocator_frag_ratio", "1.00"),
+        ("allocator_frag_bytes", 0),
+        ("allocator_rss_ratio", "1.00"),
+        ("allocator_rss_bytes", 0),
+        ("rss_overhead_ratio", "1.00"),
+        ("rss_overhead_bytes", 0),
         ("mem_fragmentation_ratio", "1.00"),
-        ("mem_allocator", "python"),
+        ("mem_fragmentation_bytes", 0),
+        ("mem_not_counted_for_evict", 0),
+        ("mem_replication_backlog", 0),
+        ("mem_total_replication_buffers", 0),
+        ("mem_clients_slaves", 0),
+        ("mem_clients_normal", m.clients),
+        ("mem_cluster_links", 0),
+        ("mem_aof_buffer", 0),
+        ("mem_allocator", "pymalloc"),
+        ("active_defrag_running", 0),
+        ("lazyfree_pending_objects", 0),
+        ("lazyfreed_objects", 0),
     ]
+
+
+_SCRIPT_MEMORY: Final = (
+    "used_memory_lua",
+    "used_memory_vm_eval",
+    "used_memory_lua_human",
+    "used_memory_scripts_eval",
+    "number_of_cached_scripts",
+    "number_of_functions",
+    "number_of_libraries",
+    "used_memory_vm_functions",
+    "used_memory_vm_total",
+    "used_memory_vm_total_human",
+    "used_memory_functions",
+    "used_memory_scripts",
+    "used_memory_scripts_human",
+)
+"""No scripts are run yet."""
 
 
 def _persistence(s: Server) -> Fields:
+    """Nothing is written to disk yet: nothing was ever saved since the start."""
     return [
         ("loading", 0),
         ("async_loading", 0),
+        ("current_cow_peak", 0),
+        ("current_cow_size", 0),
+        ("current_cow_size_age", 0),
+        ("current_fork_perc", "0.00"),
+        ("current_save_keys_processed", 0),
+        ("current_save_keys_total", 0),
         ("rdb_changes_since_last_save", s.dirty),
         ("rdb_bgsave_in_progress", 0),
+        ("rdb_last_save_time", int(s.started_at)),
+        ("rdb_last_bgsave_status", "ok"),
+        ("rdb_last_bgsave_time_sec", -1),
+        ("rdb_current_bgsave_time_sec", -1),
+        ("rdb_saves", 0),
+        ("rdb_last_cow_size", 0),
+        ("rdb_last_load_keys_expired", 0),
+        ("rdb_last_load_keys_loaded", 0),
         ("aof_enabled", 0),
         ("aof_rewrite_in_progress", 0),
+        ("aof_rewrite_scheduled", 0),
+        ("aof_last_rewrite_time_sec", -1),
+        ("aof_current_rewrite_time_sec", -1),
+        ("aof_last_bgrewrite_status", "ok"),
+        ("aof_rewrites", 0),
+        ("aof_rewrites_consecutive_failures", 0),
+        ("aof_last_write_status", "ok"),
+        ("aof_last_cow_size", 0),
+        ("module_fork_in_progress", 0),
+        ("module_fork_last_cow_size", 0),
     ]
+
+
+def _stale_percent(s: Server) -> float:
+    """Of the keys with a deadline, how many in a hundred are due and not removed yet (a sample of each database)."""
+    left = [ms for db in s.dbs for ms in db.sample_deadlines(_SAMPLE)]
+    return sum(ms <= 0 for ms in left) * 100 / len(left) if left else 0.0
 
 
 def _stats(s: Server) -> Fields:
@@ -111,41 +226,93 @@ def _stats(s: Server) -> Fields:
         ("instantaneous_ops_per_sec", int(t.commands_rate.per_second())),
         ("total_net_input_bytes", t.net_input_bytes),
         ("total_net_output_bytes", t.net_output_bytes),
+        ("total_net_repl_input_bytes", 0),
+        ("total_net_repl_output_bytes", 0),
         ("instantaneous_input_kbps", f"{t.input_rate.per_second() / 1024:.2f}"),
         ("instantaneous_output_kbps", f"{t.output_rate.per_second() / 1024:.2f}"),
+        ("instantaneous_input_repl_kbps", "0.00"),
+        ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", t.rejected_connections),
+        ("sync_full", 0),
+        ("sync_partial_ok", 0),
+        ("sync_partial_err", 0),
         ("expired_keys", s.stat_expired_keys),
+        ("expired_stale_perc", f"{_stale_percent(s):.2f}"),
         ("expired_time_cap_reached_count", s.stat_expired_time_cap_reached_count),
         ("expire_cycle_cpu_milliseconds", s.stat_expire_cycle_usec // 1000),
         ("evicted_keys", 0),
+        ("evicted_clients", 0),
+        ("total_eviction_exceeded_time", 0),
+        ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", s.stat_keyspace_hits),
         ("keyspace_misses", s.stat_keyspace_misses),
         ("pubsub_channels", len(s.channels)),
         ("pubsub_patterns", len(s.patterns)),
         ("pubsubshard_channels", len(s.shard_channels)),
+        *[(name, 0) for name in _NEVER],
+        ("unexpected_error_replies", 0),
         ("total_error_replies", t.error_replies),
+        ("dump_payload_sanitizations", 0),
         ("total_reads_processed", t.reads_processed),
         ("total_writes_processed", t.writes_processed),
+        ("io_threaded_reads_processed", 0),
+        ("io_threaded_writes_processed", 0),
+        ("reply_buffer_shrinks", 0),
+        ("reply_buffer_expands", 0),
     ]
+
+
+_NEVER: Final = (
+    "latest_fork_usec",
+    "total_forks",
+    "migrate_cached_sockets",
+    "slave_expires_tracked_keys",
+    "active_defrag_hits",
+    "active_defrag_misses",
+    "active_defrag_key_hits",
+    "active_defrag_key_misses",
+    "total_active_defrag_time",
+    "current_active_defrag_time",
+    "tracking_total_keys",
+    "tracking_total_items",
+    "tracking_total_prefixes",
+)
+"""Counters of what does not happen here: forks, migration, defragmentation, client-side caching."""
 
 
 def _replication(s: Server) -> Fields:
-    return [("role", "master"), ("connected_slaves", 0)]
-
-
-def _cpu(s: Server) -> Fields:
-    times = os.times()
     return [
-        ("used_cpu_sys", f"{times.system:.6f}"),
-        ("used_cpu_user", f"{times.user:.6f}"),
-        ("used_cpu_sys_children", f"{times.children_system:.6f}"),
-        ("used_cpu_user_children", f"{times.children_user:.6f}"),
+        ("role", "master"),
+        ("connected_slaves", 0),
+        ("master_failover_state", "no-failover"),
+        ("master_replid", s.replid.decode()),
+        ("master_replid2", "0" * 40),
+        ("master_repl_offset", 0),
+        ("second_repl_offset", -1),
+        ("repl_backlog_active", 0),
+        ("repl_backlog_size", 0),
+        ("repl_backlog_first_byte_offset", 0),
+        ("repl_backlog_histlen", 0),
     ]
 
 
-def all_commands(s: Server) -> list[Command]:
-    """Commands and subcommands."""
-    return [one for cmd in s.commands.values() for one in (cmd, *cmd.subs.values())]
+def _cpu(s: Server) -> Fields:
+    if sys.platform == "win32":
+        times = os.times()
+        return [("used_cpu_sys", f"{times.system:.6f}"), ("used_cpu_user", f"{times.user:.6f}")]
+    mine = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    fields: Fields = [
+        ("used_cpu_sys", f"{mine.ru_stime:.6f}"),
+        ("used_cpu_user", f"{mine.ru_utime:.6f}"),
+        ("used_cpu_sys_children", f"{children.ru_stime:.6f}"),
+        ("used_cpu_user_children", f"{children.ru_utime:.6f}"),
+    ]
+    if hasattr(resource, "RUSAGE_THREAD"):
+        thread = resource.getrusage(resource.RUSAGE_THREAD)
+        fields.append(("used_cpu_sys_main_thread", f"{thread.ru_stime:.6f}"))
+        fields.append(("used_cpu_user_main_thread", f"{thread.ru_utime:.6f}"))
+    return fields
 
 
 def _commandstats(s: Server) -> Fields:
@@ -155,13 +322,33 @@ def _commandstats(s: Server) -> Fields:
             f"calls={cmd.calls},usec={cmd.usec:.0f},usec_per_call={cmd.usec / cmd.calls if cmd.calls else 0:.2f},"
             f"rejected_calls={cmd.rejected_calls},failed_calls={cmd.failed_calls}",
         )
-        for cmd in all_commands(s)
+        for cmd in all_commands(s.commands)
         if cmd.calls or cmd.rejected_calls or cmd.failed_calls
     ]
 
 
+_UNSAFE: Final = bytes.maketrans(b"#:\n\r", b"____")
+
+
 def _errorstats(s: Server) -> Fields:
-    return [(f"errorstat_{code.decode('latin-1')}", f"count={n}") for code, n in s.stats.errors.items()]
+    return [
+        ("errorstat_" + code.translate(_UNSAFE).decode("utf-8", "surrogateescape"), f"count={n}")
+        for code, n in s.stats.errors.items()
+    ]
+
+
+def _latencystats(s: Server) -> Fields:
+    if not s.config.latency_tracking:
+        return []
+    wanted = s.config.latency_tracking_info_percentiles
+    names = [f"p{format_percentile(percent)}" for percent in wanted]
+    fields: Fields = []
+    for cmd in all_commands(s.commands):
+        if cmd.recorded:
+            values = percentiles(cmd.recorded, wanted)
+            text = ",".join([f"{name}={usec:.3f}" for name, usec in zip(names, values, strict=True)])
+            fields.append((f"latency_percentiles_usec_{cmd.fullname.decode()}", text))
+    return fields
 
 
 def _cluster(s: Server) -> Fields:
@@ -172,10 +359,9 @@ def _keyspace(s: Server) -> Fields:
     fields: Fields = []
     for db in s.dbs:
         if len(db):
-            expires = db.expires
-            sample = [when for when, _ in zip(expires.values(), range(64), strict=False)]
-            ttl = sum(max(0, when - s.mstime) for when in sample) // len(sample) if sample else 0
-            fields.append((f"db{db.id}", f"keys={len(db)},expires={len(expires)},avg_ttl={ttl}"))
+            left = db.sample_deadlines(_SAMPLE)
+            ttl = sum(max(ms, 0) for ms in left) // len(left) if left else 0
+            fields.append((f"db{db.id}", f"keys={len(db)},expires={len(db.expires)},avg_ttl={ttl}"))
     return fields
 
 
@@ -191,6 +377,7 @@ SECTIONS: Final[tuple[tuple[str, Section, bool], ...]] = (
     ("Modules", lambda s: [], True),
     ("Commandstats", _commandstats, False),
     ("Errorstats", _errorstats, True),
+    ("Latencystats", _latencystats, False),
     ("Cluster", _cluster, True),
     ("Keyspace", _keyspace, True),
 )
@@ -200,6 +387,8 @@ SECTIONS: Final[tuple[tuple[str, Section, bool], ...]] = (
 def info(s: Server, wanted: set[str]) -> bytes:
     """The text of the sections named (lower case; ``default``, ``all`` and ``everything`` stand for several)."""
     everything = bool(wanted & {"all", "everything"})
+    if "module_list" in wanted:
+        wanted = wanted | {"modules"}
     parts = []
     for title, fields, default in SECTIONS:
         if everything or title.lower() in wanted or (default and (not wanted or "default" in wanted)):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
 from pyredis.core.blocked import handle_clients_blocked_on_keys, signal_key_as_ready, unblock_client
 from pyredis.core.client import CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSED, CLIENT_PAUSED, Client
-from pyredis.core.command import Command, build_table
+from pyredis.core.command import CMD_FAST, Command, build_table
 from pyredis.core.dispatch import GATE_PAUSED, GATE_SLOWLOG, build_fast_table, refresh_fast, run_pending, set_gate
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
@@ -57,6 +57,8 @@ class Server(KeyspaceState):
         self.config_file: str | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.run_id = os.urandom(20).hex().encode()
+        self.replid = os.urandom(20).hex().encode()
+        """The replication ID: names this history of changes."""
         self.pid = os.getpid()
         self.started_at = self.clock.time()
         self.started_monotonic = monotonic()
@@ -100,6 +102,10 @@ class Server(KeyspaceState):
         self._expire_soon: asyncio.TimerHandle | None = None
         self._cron: asyncio.TimerHandle | None = None
         self.cron_loops = 0
+        self.cron_paused = False
+        """DEBUG PAUSE-CRON: the periodic work is left undone."""
+        self.quicklist_packed_threshold = 1 << 30
+        """Bytes from which on DEBUG shows a list's element in a node of its own."""
         self.cron_jobs: list[Callable[[], None]] = []
         self.on_ready = signal_key_as_ready
         self.on_watched = touch_watched_key
@@ -252,10 +258,20 @@ class Server(KeyspaceState):
             self.slowlog.add(self, c, cmd, argv, usec)
         limit = self.config.latency_monitor_threshold
         if limit and usec >= limit * 1000:
-            self.latency.add(b"fast-command" if cmd.flags & (1 << 14) else b"command", usec // 1000, self.mstime)
+            self.update_time()
+            self.latency.add(b"fast-command" if cmd.flags & CMD_FAST else b"command", usec // 1000, self.mstime)
+
+    def note_latency(self, event: bytes, elapsed_ns: int) -> None:
+        """Tell the latency monitor how long an event took; what is shorter than its threshold is forgotten."""
+        threshold = self.config.latency_monitor_threshold
+        if threshold and elapsed_ns >= threshold * 1_000_000:
+            self.latency.add(event, elapsed_ns // 1_000_000, self.mstime)
 
     def apply_slowlog_config(self) -> None:
-        """Recompute from which duration on a command is reported; a small threshold measures every single command."""
+        """Recompute from which duration on a command is reported; a small threshold measures every single command.
+
+        Covers the slow log, the latency monitor and latency tracking.
+        """
         thresholds = []
         if self.config.slowlog_log_slower_than >= 0:
             thresholds.append(self.config.slowlog_log_slower_than)
@@ -265,6 +281,8 @@ class Server(KeyspaceState):
         self.slowlog_threshold_ns = max(least * 1000 - 1, -1)
         set_gate(self, GATE_SLOWLOG, least < 2000)
         self.slowlog.set_max_len(self.config.slowlog_max_len)
+        for cmd in self.commands.values():
+            cmd.track_latency(self.config.latency_tracking)
 
     def feed_monitors(self, c: Client, db: int, argv: list[bytes]) -> None:
         """Show a command to the clients in MONITOR mode."""
@@ -296,6 +314,8 @@ class Server(KeyspaceState):
         self._cron = self.loop.call_later(1 / self.config.hz, self.cron)
         self.update_time()
         self.cron_loops += 1
+        if self.cron_paused:
+            return
         self.expire_cycle()
         self.stats.sample(self)
         for job in self.cron_jobs:
@@ -306,6 +326,8 @@ class Server(KeyspaceState):
         """A slice of at most 5 ms of active expiry; comes back within milliseconds while keys are due."""
         self._expire_soon = None
         self.update_time()
+        started = perf_counter_ns()
         if active_expire_cycle(self, 0.005) and self.loop is not None:
             self._expire_soon = self.loop.call_later(0.005, self.expire_cycle)
+        self.note_latency(b"expire-cycle", perf_counter_ns() - started)
         self.after_event()

@@ -39,6 +39,36 @@ def trim_argv(argv: list[bytes]) -> list[bytes]:
     return kept
 
 
+_SECRET_SETTINGS: Final = frozenset((b"requirepass", b"masterauth", b"masteruser"))
+_REDACTED: Final = b"(redacted)"
+
+
+def redact_argv(fullname: bytes, argv: list[bytes]) -> list[bytes]:
+    """``argv`` without passwords, for the slow log and MONITOR; ``fullname`` is the command's (``b"config|set"``)."""
+    if fullname == b"auth":
+        return argv[:1] + [_REDACTED] * (len(argv) - 1)
+    if fullname == b"acl|setuser":
+        return argv[:2] + [_REDACTED] * (len(argv) - 2)
+    shown = argv
+    if fullname == b"config|set":
+        for at in range(2, len(argv) - 1, 2):
+            if argv[at].lower() in _SECRET_SETTINGS:
+                shown = _hide(shown, at + 1, 1)
+    elif fullname == b"hello":
+        for at in range(2, len(argv) - 2):
+            if argv[at].lower() == b"auth":
+                shown = _hide(shown, at + 1, 2)
+    elif fullname == b"migrate":
+        for at in range(6, len(argv) - 1):
+            if argv[at].lower() in (b"auth", b"auth2"):
+                shown = _hide(shown, at + 1, 1 if argv[at].lower() == b"auth" else 2)
+    return shown
+
+
+def _hide(argv: list[bytes], at: int, count: int) -> list[bytes]:
+    return argv[:at] + [_REDACTED] * len(argv[at : at + count]) + argv[at + count :]
+
+
 class Slowlog:
     """The entries, newest first."""
 
@@ -58,6 +88,7 @@ class Slowlog:
     def add(self, server: Server, c: Client, cmd: Command, argv: list[bytes], usec: int) -> None:
         """Record a slow command."""
         time = server.mstime // 1000
-        self.entries.appendleft(SlowlogEntry(self.next_id, time, usec, trim_argv(argv), c.addr, c.name))
+        shown = trim_argv(redact_argv(cmd.fullname, argv))
+        self.entries.appendleft(SlowlogEntry(self.next_id, time, usec, shown, c.addr, c.name))
         self.next_id += 1
         self.set_max_len(self.max_len)

@@ -1,15 +1,23 @@
-"""Counters of INFO's Stats and Errorstats, and the rates sampled by the cron."""
+"""Counters of INFO's Stats and Errorstats, the rates sampled by the cron, and the peaks of memory and buffers."""
 
 from __future__ import annotations
 
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from pyredis.core.command import all_commands
+from pyredis.core.memory import client_bytes, rss
+from pyredis.lib.histogram import fold
 
 if TYPE_CHECKING:
+    from pyredis.core.client import Client
     from pyredis.core.server import Server
 
-_MAX_ERRORS = 128
+_MAX_ERRORS: Final = 128
+_MAX_CODE: Final = 31
+_PEAK_SECONDS: Final = 8
+_FOLD_OVER: Final = 4096
 
 
 class Rate:
@@ -23,15 +31,55 @@ class Rate:
         self.last_time = monotonic()
 
     def sample(self, count: int) -> None:
-        """Take the counter's present value."""
+        """Take the counter's present value; one that went back was reset."""
         now = monotonic()
         if now - self.last_time >= 0.1:
-            self.samples.append((count - self.last_count) / (now - self.last_time))
+            self.samples.append(max(count - self.last_count, 0) / (now - self.last_time))
             self.last_count, self.last_time = count, now
 
     def per_second(self) -> float:
         """The mean rate."""
         return sum(self.samples) / len(self.samples)
+
+
+class ClientBuffers:
+    """The largest input and output buffers of the last 8 seconds, and all clients' memory, in bytes.
+
+    Clients are looked at a slice per cron, so that each is seen about once a second, however many there are.
+    """
+
+    __slots__ = ("_adding", "_queue", "_second", "_slice", "memory", "recent_input", "recent_output")
+
+    def __init__(self) -> None:
+        self.recent_input: deque[int] = deque([0], maxlen=_PEAK_SECONDS)
+        self.recent_output: deque[int] = deque([0], maxlen=_PEAK_SECONDS)
+        self.memory = 0
+        """Bytes of all clients, as of the last round."""
+        self._queue: list[Client] = []
+        self._slice = 1
+        self._adding = 0
+        self._second = 0
+
+    def sample(self, server: Server) -> None:
+        """Once per cron."""
+        second = server.mstime // 1000
+        if second != self._second:
+            self._second = second
+            self.recent_input.append(0)
+            self.recent_output.append(0)
+        if not self._queue:
+            self.memory, self._adding = self._adding, 0
+            self._queue = list(server.clients.values())
+            self._slice = len(self._queue) // server.config.hz + 1
+        part = self._queue[-self._slice :]
+        del self._queue[-self._slice :]
+        for c in part:
+            waiting_in, waiting_out = c.conn.input_bytes(), c.conn.output_bytes()
+            if waiting_in > self.recent_input[-1]:
+                self.recent_input[-1] = waiting_in
+            if waiting_out > self.recent_output[-1]:
+                self.recent_output[-1] = waiting_out
+            self._adding += client_bytes(c) + waiting_in + waiting_out
 
 
 class Stats:
@@ -41,7 +89,11 @@ class Stats:
         self.commands_rate = Rate()
         self.input_rate = Rate()
         self.output_rate = Rate()
+        self.buffers = ClientBuffers()
         self.peak_memory = 0
+        self.startup_memory = rss()
+        """Resident bytes when the server was made, before any client or key."""
+        self._folded = 0.0
         self.reset()
 
     def reset(self) -> None:
@@ -58,10 +110,10 @@ class Stats:
         self.output_buffer_limit_disconnections = 0
 
     def count_error(self, message: bytes) -> None:
-        """Count an error reply under its first word; the number of different codes is bounded."""
+        """Count an error reply under its first word, ERR if it has none; the number of different codes is bounded."""
         self.error_replies += 1
-        code = message.split(b" ", 1)[0]
-        if not code.isupper() and not code.isalnum():
+        code, space, _ = message[:_MAX_CODE].partition(b" ")
+        if not space:
             code = b"ERR"
         if code in self.errors or len(self.errors) < _MAX_ERRORS:
             self.errors[code] = self.errors.get(code, 0) + 1
@@ -71,3 +123,11 @@ class Stats:
         self.commands_rate.sample(server.stat_numcommands)
         self.input_rate.sample(self.net_input_bytes)
         self.output_rate.sample(self.net_output_bytes)
+        self.peak_memory = max(self.peak_memory, rss())
+        self.buffers.sample(server)
+        now = monotonic()
+        if now - self._folded >= 1:
+            self._folded = now
+            for cmd in all_commands(server.commands):
+                if len(cmd.recorded) > _FOLD_OVER:
+                    fold(cmd.recorded)

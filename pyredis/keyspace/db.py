@@ -11,6 +11,8 @@ A value's type is its class: ``bytes`` is a string (``bytearray`` one that was a
 
 from __future__ import annotations
 
+from itertools import islice
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from pyredis.engines.key_index import KeyIndex
@@ -232,6 +234,18 @@ class Database:
             self.access = {}
         self.refresh_gate()
         return n
+
+    def table_bytes(self) -> tuple[int, int]:
+        """Bytes of the table of keys (with the index for SCAN) and of the table of deadlines: O(1)."""
+        main = getsizeof(self.dict)
+        if self.index is not None:
+            main += getsizeof(self.index.keys) + getsizeof(self.index.stale)
+        return main, getsizeof(self.expires) + 8 * self.deadlines.entries if self.expires else 0
+
+    def sample_deadlines(self, count: int) -> list[int]:
+        """Milliseconds left to some keys with a deadline, at most ``count`` of them; below 0 for one that is due."""
+        now = self.ks.mstime
+        return [when - now for when in islice(self.expires.values(), count)]
 
     def swap_contents(self, other: Database) -> None:
         """SWAPDB: exchange the data; watchers, waiting clients and numbers stay where they are."""

@@ -31,6 +31,11 @@ MIN_OR_MAX_NOT_A_STRING: Final = b"ERR min or max not valid string range item"
 RESULTING_SCORE_NAN: Final = b"ERR resulting score is not a number (NaN)"
 DB_OUT_OF_RANGE: Final = b"ERR DB index is out of range"
 NOAUTH: Final = b"NOAUTH Authentication required."
+PROTECTED: Final = (
+    b'ERR %b command not allowed. If the enable-%b-command option is set to "local", you can run it from a local '
+    b"connection, otherwise you need to set this option in the configuration file, and then restart the server."
+)
+"""For the command's name in upper and in lower case."""
 OOM: Final = b"OOM command not allowed when used memory > 'maxmemory'."
 LOADING: Final = b"LOADING Redis is loading the dataset in memory"
 READONLY: Final = b"READONLY You can't write against a read only replica."

@@ -1,0 +1,190 @@
+"""How much memory the process, the databases, a client and a value take, in bytes.
+
+The whole is the process's resident size: the only figure that CPython and the system give at once and truthfully. The
+parts are what ``sys.getsizeof`` says of the objects; of a large collection a few elements are measured and the rest
+is taken to be like them.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from pyredis.engines.hash import HashObj
+from pyredis.engines.key_index import KeyIndex
+from pyredis.engines.list import ListObj
+from pyredis.engines.set import SetObj
+from pyredis.engines.zset import ZSetObj
+
+if TYPE_CHECKING:
+    from pyredis.core.client import Client
+    from pyredis.core.server import Server
+
+_FLOAT: Final = sys.getsizeof(1.0)
+_ENTRY: Final = 64
+"""A key's share of its database's table: 24 bytes of entry and the index, in a table between 1/3 and 2/3 full."""
+
+
+def rss() -> int:
+    """Resident bytes of the process; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+def system_memory() -> int:
+    """Bytes of memory of the machine; 0 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 0
+
+
+def client_bytes(c: Client) -> int:
+    """A client's own memory without the buffers of its connection."""
+    total = sys.getsizeof(c) + c.multi_mem + sum(map(len, c.out))
+    for table in (c.channels, c.patterns, c.shard_channels, c.watched):
+        if table:
+            total += sys.getsizeof(table)
+    return total + sum(len(arg) for argv in c.pending for arg in argv)
+
+
+class MemoryReport:
+    """Where the memory is, for INFO and MEMORY STATS; all in bytes."""
+
+    __slots__ = ("clients", "dataset", "keys", "overhead", "peak", "startup", "tables", "used")
+
+    def __init__(self, server: Server) -> None:
+        stats = server.stats
+        self.used = rss()
+        stats.peak_memory = max(stats.peak_memory, self.used)
+        self.peak = stats.peak_memory
+        self.startup = stats.startup_memory
+        self.clients = stats.buffers.memory
+        self.tables = [(db.id, *db.table_bytes()) for db in server.dbs if len(db)]
+        """(database, bytes of its table of keys, bytes of its table of deadlines) for each that has keys."""
+        self.keys = sum(map(len, server.dbs))
+        self.overhead = self.startup + self.clients + sum(main + expires for _, main, expires in self.tables)
+        self.dataset = max(self.used - self.overhead, 0)
+
+    def dataset_percent(self) -> float:
+        """The data's part in what was added since the start."""
+        net = self.used - self.startup
+        return min(self.dataset * 100 / net, 100.0) if net > 0 else 0.0
+
+    def peak_percent(self) -> float:
+        """What is used now of the most that was ever used."""
+        return self.used * 100 / self.peak if self.peak else 0.0
+
+
+def _index_bytes(index: KeyIndex | None) -> int:
+    return 0 if index is None else sys.getsizeof(index.keys) + sys.getsizeof(index.stale)
+
+
+def _elements(elements: Iterable[Any], count: int, samples: int) -> int:
+    """About how many bytes ``count`` elements take, after the first ``samples`` of them (0 = all)."""
+    if not count:
+        return 0
+    sizes = [sys.getsizeof(element) for element in (islice(elements, samples) if samples else elements)]
+    return sum(sizes) * count // len(sizes)
+
+
+def value_bytes(value: Any, samples: int) -> int:
+    """About how many bytes a value takes; of a collection ``samples`` elements are measured (0 = all)."""
+    total = sys.getsizeof(value)
+    n = samples
+    if type(value) is ListObj:
+        total += sys.getsizeof(value.head) + sys.getsizeof(value.tail) + _elements(value, len(value), n)
+    elif type(value) is SetObj:
+        total += sys.getsizeof(value.members) + _elements(value.members, len(value), n) + _index_bytes(value.index)
+    elif type(value) is HashObj:
+        fields = value.fields
+        total += sys.getsizeof(fields) + _elements(fields, len(fields), n) + _elements(fields.values(), len(fields), n)
+        total += _index_bytes(value.index)
+        if value.expires is not None:
+            total += sys.getsizeof(value.expires)
+    elif type(value) is ZSetObj:
+        total += sys.getsizeof(value.scores) + _elements(value.scores, len(value), n) + _FLOAT * len(value)
+        total += _index_bytes(value.index)
+        if value.order is not None:
+            total += sum(map(sys.getsizeof, value.order.chunks)) + sum(map(sys.getsizeof, value.order.scores))
+    return total
+
+
+def key_bytes(key: bytes, value: Any, samples: int) -> int:
+    """MEMORY USAGE: a key, its place in the table, and its value."""
+    return sys.getsizeof(key) + _ENTRY + value_bytes(value, samples)
+
+
+def purge() -> None:
+    """Collect garbage and give free memory back to the system where the C library can."""
+    gc.collect()
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+def _malloc_trim() -> Any:
+    """glibc's malloc_trim, None where there is none."""
+    import ctypes  # takes milliseconds to load, and only MEMORY PURGE needs it
+
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):
+        return None
+
+
+def malloc_stats() -> str | None:
+    """The report of CPython's allocator; None where it cannot be had.
+
+    It is only ever written to the process's standard error, which is led into an anonymous file meanwhile.
+    """
+    debug_malloc_stats = getattr(sys, "_debugmallocstats", None)
+    if debug_malloc_stats is None or not hasattr(os, "memfd_create"):
+        return None
+    sys.stderr.flush()
+    report = os.memfd_create("malloc-stats")
+    saved = os.dup(2)
+    try:
+        os.dup2(report, 2)
+        try:
+            debug_malloc_stats()
+        finally:
+            os.dup2(saved, 2)
+        size = os.lseek(report, 0, os.SEEK_END)
+        return os.pread(report, size, 0).decode("utf-8", "replace")
+    finally:
+        os.close(saved)
+        os.close(report)
+
+
+def doctor(report: MemoryReport, clients: int) -> str:
+    """MEMORY DOCTOR: what looks unusual, in our own words."""
+    if report.used - report.startup < _LITTLE:
+        return "There is little or no data in this instance: nothing can be said about its memory.\n"
+    found = []
+    if report.peak > report.used * 1.5:
+        found.append(
+            "Peak: more than 150% of the present memory was in use at some time. Python keeps part of what was freed"
+            " for new objects; MEMORY PURGE gives back what it can."
+        )
+    if clients and report.clients / clients > _LARGE_CLIENT:
+        found.append(
+            "Clients: their buffers take more than 200 KB each on average. Some do not read their replies, or send"
+            " very large requests: CLIENT LIST shows which (omem, qbuf)."
+        )
+    if report.keys and report.dataset and sum(main for _, main, _ in report.tables) > report.dataset:
+        found.append("Keys: the tables of keys take more than the data; many keys were deleted or are very small.")
+    if not found:
+        return "Nothing unusual was found in this instance's memory.\n"
+    return "What looks unusual in this instance's memory:\n\n" + "".join(f" * {one}\n" for one in found)
+
+
+_LITTLE: Final = 5 << 20
+_LARGE_CLIENT: Final = 200 << 10
