@@ -69,6 +69,20 @@ SCRIPTS: dict[str, list[tuple[int, str, list[int]]]] = {
     "reply off": [(1, "client reply off", []), (1, "ping", []), (1, "client reply on", [1]), (1, "ping", [1])],
     "reply skip": [(1, "client reply skip", []), (1, "ping", []), (1, "echo x", [1])],
     "quit": [(1, "quit", [1])],
+    "wait for replicas": [
+        (1, "wait 1 30", [1]),
+        (1, "wait 0 0", [1]),
+        (1, "wait -1 0", [1]),
+        (1, "wait x y", [1]),
+        (1, "wait 1 y", [1]),
+        (1, "wait 1 1.5", [1]),
+        (1, "wait 0 -1", [1]),
+        (1, "wait 99999999999999999999 1", [1]),
+        (1, "multi", [1]),
+        (1, "wait 1 0", [1]),
+        (1, "wait 1 -1", [1]),
+        (1, "exec", [1]),
+    ],
     "names": [(1, "client setname me", [1]), (1, "client getname", [1]), (1, "client setname a\tb", [1])],
 }
 
@@ -107,3 +121,19 @@ def test_script(server: ServerProcess, oracle: ServerProcess, name: str, protoco
     if name == "refused when subscribed" and protocol == 3:
         pytest.skip("RESP3 lets every command through")
     assert run(server, SCRIPTS[name], protocol) == run(oracle, SCRIPTS[name], protocol)
+
+
+@pytest.mark.parametrize("how", ["", "TIMEOUT", "ERROR"])
+def test_wait_can_be_unblocked(server: ServerProcess, oracle: ServerProcess, how: str) -> None:
+    replies = []
+    for one in (server, oracle):
+        waiter, other = RawClient(one.connect()), RawClient(one.connect())
+        number = waiter.call("CLIENT", "ID")[1:-2]
+        waiter.call("HELLO", 2)
+        waiter.send("WAIT", "3", "0")
+        wait_until_read(waiter, one)
+        replies.append([other.call("CLIENT", "UNBLOCK", number, *([how] if how else [])), waiter.read()])
+        replies[-1].append(waiter.call("PING"))
+        waiter.close()
+        other.close()
+    assert replies[0] == replies[1]

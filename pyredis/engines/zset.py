@@ -84,6 +84,10 @@ class ZSetObj:
         """What OBJECT ENCODING answers."""
         return "listpack" if self.packed else "skiplist"
 
+    def unpack(self) -> None:
+        """Become a ``skiplist`` for good."""
+        self.packed = False
+
     def _ordered(self) -> ScoreOrder:
         if self.order is None:
             self.order = ScoreOrder(self.scores)

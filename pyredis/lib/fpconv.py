@@ -33,3 +33,26 @@ def parse_double(text: bytes) -> float | None:
     if value in (float("inf"), float("-inf")) and b"n" not in text.lower():
         return None  # out of range: strtod says ERANGE
     return value
+
+
+_WHITESPACE: Final = b" \t\n\v\f\r"
+_SMALLEST_NORMAL: Final = 2.2250738585072014e-308
+
+
+def strtod(text: bytes) -> float | None:
+    """A double as C reads it from the beginning of a string: blanks may come before, all ends at a zero byte.
+
+    None where something else is left behind the number, for NaN, and for what a double cannot hold. Nothing is 0.
+    """
+    if b"\0" in text:
+        text = text.partition(b"\0")[0]
+    if not text:
+        return 0.0
+    text = text.lstrip(_WHITESPACE)
+    value = parse_double(text)
+    if value is not None and -_SMALLEST_NORMAL < value < _SMALLEST_NORMAL:
+        # Too small, rounded to a subnormal number or to 0, is out of range to C.
+        digits = text.lower().partition(b"p" if b"x" in text.lower() else b"e")[0].replace(b"x", b"")
+        if value or digits.strip(b"+-0."):
+            return None
+    return value
