@@ -7,13 +7,14 @@ The grammar (items are separated by blanks)::
 
     usage  = item*
     item   = [TOKEN] thing                  TOKEN is written before the thing it introduces: ``EX seconds:int``
-    thing  = [name "="] body ["..."] suffix*
+    thing  = [name "="] body suffix*
     body   = word [":" type]                a value; types: string (the default) int double time key pattern
            | TOKEN                          a bare token (when no value follows), named by its lower-case self
            | "(" item+ ")"                  a block, named after its parts: ``score_member``
            | "(" item ("|" item)+ ")"       one of several, likewise
            | "[" item | item+ | alternatives "]"    the same, optional; brackets around one item add no block
-    suffix = "@" version                    since that version
+    suffix = "..."                          once or more
+           | "@" version                    since that version
            | "!" version                    deprecated since that version
            | "#" number                     the number of the key specification; makes the word a ``key``
 
@@ -23,6 +24,8 @@ that type; ``key`` alone stands for ``key:key#0``. ``name=`` before a token make
 
     key [NX|XX] [CH] [INCR] (score:double member)...
     key [BY pattern] [LIMIT (offset:int count:int)] [GET pattern]... order=[ASC|DESC] [sorting=ALPHA]
+
+:func:`syntax` renders a tree for people: ``key [NX | XX] score member [score member ...]``.
 
 Invariants: parsed trees are never changed, so every server shares them.
 """
@@ -180,11 +183,11 @@ class _Parser:
         return argument
 
     def suffixes(self, argument: Argument) -> Argument:
-        if self.skip("..."):
-            argument.multiple = True
-        while self.lexemes[self.at][0] == "suffix":
+        while self.lexemes[self.at][0] in ("more", "suffix"):
             text = self.take()[1]
-            if text[0] == "@":
+            if text == "...":
+                argument.multiple = True
+            elif text[0] == "@":
                 argument.since = text[1:]
             elif text[0] == "!":
                 argument.deprecated_since = text[1:]
@@ -192,8 +195,6 @@ class _Parser:
                 argument.key_spec = int(text[1:])
                 if argument.type == "string":
                     argument.type = "key"
-        if self.skip("..."):
-            argument.multiple = True
         return argument
 
 
@@ -224,3 +225,29 @@ def parse_usage(usage: str) -> tuple[Argument, ...]:
     if parser.lexemes[parser.at][0] != "end":
         raise parser.fail("an item")
     return tuple(found)
+
+
+def syntax(arguments: tuple[Argument, ...]) -> str:
+    """The arguments as manual pages write them: ``<a | b>`` is a choice, ``[x]`` optional, ``x [x ...]`` repeated."""
+    return " ".join([_rendered(argument) for argument in arguments])
+
+
+def _rendered(argument: Argument) -> str:
+    if argument.type == "pure-token":
+        text = argument.token or '""'
+    elif argument.type == "oneof":
+        text = " | ".join([_rendered(child) for child in argument.arguments])
+        if argument.token is not None or argument.multiple or not argument.optional:
+            text = f"<{text}>"
+    elif argument.type == "block":
+        text = syntax(argument.arguments)
+    else:
+        text = argument.name
+    introduced = argument.token if argument.type != "pure-token" else None
+    if introduced is not None and argument.multiple_token:
+        text = f"{introduced} {text}"
+    if argument.multiple:
+        text = f"{text} [{text} ...]"
+    if introduced is not None and not argument.multiple_token:
+        text = f"{introduced} {text}"
+    return f"[{text}]" if argument.optional else text
