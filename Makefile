@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 # bench: options of benchmarks.run, e.g. make bench BENCH_ARGS="--quick --rows set,get"
 BENCH_ARGS ?=
 
-.PHONY: help serve test bench lint format types check clean
+.PHONY: help serve test bench docs lint format types check clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -29,6 +29,9 @@ test: $(VENV)/.stamp-test | /usr/bin/redis-server  ## install what the tests nee
 
 bench: $(VENV)/.stamp-bench | /usr/bin/redis-server  ## measure ours beside redis-server, write benchmarks/results
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+docs: $(VENV)/.stamp-run  ## write what the documents say about single commands
+	$(BIN)/python docs/generate.py
 
 lint: $(VENV)/.stamp-dev  ## ruff: rules and format
 	$(BIN)/ruff check
