@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from typing import Final
 
-from pyredis.core.args import get_int, get_positive, syntax_error
+from pyredis.core.args import get_int, syntax_error
 from pyredis.core.blocked import end_wait
 from pyredis.core.client import (
-    CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_NO_EVICT,
+    CLIENT_NO_TOUCH,
     CLIENT_REPLY_OFF,
+    CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
     Client,
 )
-from pyredis.core.client_info import check_name, client_info, client_type
+from pyredis.core.client_info import check_name, client_info, client_type, printable
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, command, container
-from pyredis.core.dispatch import refresh_fast
+from pyredis.core.dispatch import end_after_reply, error_reply, refresh_fast
 from pyredis.lib.intparse import string2ll
-from pyredis.resp.errors import CommandError
-from pyredis.resp.reply import OK, ONE, ZERO, bulk_or_null, integer, verbatim
+from pyredis.resp.errors import CommandError, c_text, subcommand_syntax
+from pyredis.resp.reply import (
+    OK,
+    ONE,
+    ZERO,
+    array_header,
+    bulk,
+    bulk_or_null,
+    bulk_set,
+    help_reply,
+    integer,
+    map_header,
+    verbatim,
+)
 
 container(
     b"CLIENT",
@@ -56,17 +69,22 @@ def client_id_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"nondeterministic_output",),
 )
 def client_info_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return verbatim(client_info(c) + b"\n", c.resp)
+    return verbatim(client_info(c, argv) + b"\n", c.resp)
 
 
-_TYPES: Final = {b"normal": b"normal", b"pubsub": b"pubsub", b"master": b"master"}
-_TYPES_REPLICA: Final = {b"slave": b"replica", b"replica": b"replica"}
+_TYPES: Final = {
+    b"normal": b"normal",
+    b"pubsub": b"pubsub",
+    b"master": b"master",
+    b"replica": b"replica",
+    b"slave": b"replica",
+}
 
 
 def _get_type(text: bytes) -> bytes:
-    kind = (_TYPES | _TYPES_REPLICA).get(text.lower())
+    kind = _TYPES.get(text.lower())
     if kind is None:
-        raise CommandError(b"ERR Unknown client type '%b'" % text)
+        raise CommandError(b"ERR Unknown client type '%b'" % c_text(text))
     return kind
 
 
@@ -95,11 +113,12 @@ def client_list_command(c: Client, argv: list[bytes]) -> bytes | None:
         kind = _get_type(argv[3])
         clients = [one for one in clients if client_type(one) == kind]
     elif len(argv) > 3 and argv[2].upper() == b"ID":
-        ids = [get_positive(text, b"ERR Invalid client ID") for text in argv[3:]]
+        ids = [get_int(text, b"ERR Invalid client ID") for text in argv[3:]]
         clients = [c.server.clients[n] for n in ids if n in c.server.clients]
     elif len(argv) > 2:
         raise syntax_error()
-    return verbatim(b"".join([client_info(one) + b"\n" for one in clients]), c.resp)
+    lines = [client_info(one, argv if one is c else None) + b"\n" for one in clients]
+    return verbatim(b"".join(lines), c.resp)
 
 
 @command(
@@ -166,6 +185,60 @@ def client_no_evict_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 @command(
+    b"CLIENT|NO-TOUCH",
+    3,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="7.2.0",
+    summary="Let commands leave the keys' time of access alone.",
+    complexity="O(1)",
+    usage="enabled=(ON|OFF)",
+)
+def client_no_touch_command(c: Client, argv: list[bytes]) -> bytes | None:
+    c.flags = c.flags | CLIENT_NO_TOUCH if _on_off(argv[2]) else c.flags & ~CLIENT_NO_TOUCH
+    refresh_fast(c)
+    return OK
+
+
+@command(
+    b"CLIENT|SETINFO",
+    4,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="7.2.0",
+    summary="Tell the client library's name and version.",
+    complexity="O(1)",
+    usage="attr=(LIB-NAME libname|LIB-VER libver)",
+)
+def client_setinfo_command(c: Client, argv: list[bytes]) -> bytes | None:
+    word, value = argv[2].lower(), argv[3]
+    if word not in (b"lib-name", b"lib-ver"):
+        raise CommandError(b"ERR Unrecognized option '%b'" % c_text(argv[2]))
+    if not printable(value):
+        raise CommandError(b"ERR %b cannot contain spaces, newlines or special characters." % argv[2])
+    if word == b"lib-name":
+        c.lib_name = value
+    else:
+        c.lib_ver = value
+    return OK
+
+
+@command(
+    b"CLIENT|TRACKINGINFO",
+    2,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="6.2.0",
+    summary="Tell how keys are tracked for the connection.",
+    complexity="O(1)",
+)
+def client_trackinginfo_command(c: Client, argv: list[bytes]) -> bytes | None:
+    """Tracking cannot be switched on yet, so the answer is that of a connection that has not."""
+    fields = bulk(b"flags") + bulk_set([b"off"], c.resp) + bulk(b"redirect") + integer(-1)
+    return map_header(3, c.resp) + fields + bulk(b"prefixes") + array_header(0)
+
+
+@command(
     b"CLIENT|REPLY",
     3,
     CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
@@ -178,7 +251,7 @@ def client_no_evict_command(c: Client, argv: list[bytes]) -> bytes | None:
 def client_reply_command(c: Client, argv: list[bytes]) -> bytes | None:
     word = argv[2].lower()
     if word == b"on":
-        c.flags &= ~(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT)
+        c.flags &= ~(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)
         refresh_fast(c)
         return OK
     if word == b"off":
@@ -211,13 +284,15 @@ def client_pause_command(c: Client, argv: list[bytes]) -> bytes | None:
             raise CommandError(b"ERR CLIENT PAUSE mode must be WRITE or ALL")
         everything = mode == b"ALL"
     elif len(argv) > 4:
-        raise syntax_error()
+        raise subcommand_syntax(b"client", argv[1])
     ms = string2ll(argv[2])
     if ms is None:
         raise CommandError(b"ERR timeout is not an integer or out of range")
     if ms < 0:
         raise CommandError(b"ERR timeout is negative")
-    c.server.pause_clients(c.server.mstime + ms, everything)
+    until = c.server.mstime + ms
+    # Redis adds in 64 bits: a pause beyond their end is over before it began.
+    c.server.pause_clients(until if until < 1 << 63 else 0, everything)
     return OK
 
 
@@ -252,23 +327,74 @@ def client_unblock_command(c: Client, argv: list[bytes]) -> bytes | None:
         if word not in (b"timeout", b"error"):
             raise CommandError(b"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
         as_error = word == b"error"
+    elif len(argv) > 4:
+        raise subcommand_syntax(b"client", argv[1])
     other = c.server.clients.get(get_int(argv[2]))
     if other is None or other.blocked is None:
         return ZERO
-    reply = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n" if as_error else other.blocked.on_timeout
+    reply = other.blocked.on_timeout
+    if as_error:
+        reply = error_reply(c.server, b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
     end_wait(other, reply)
     return ONE
 
 
-def _kill(c: Client, victims: list[Client]) -> int:
+def _kill(c: Client, victims: list[Client], reply: bytes) -> bytes | None:
+    """Close connections at once; the caller's own after ``reply``."""
     for victim in victims:
-        if victim is c:
-            c.flags |= CLIENT_CLOSE_AFTER_REPLY
-            refresh_fast(c)
-        else:
+        if victim is not c:
             c.server.close_client(victim)
             c.server.free_client(victim)
-    return len(victims)
+    if c not in victims:
+        return reply
+    end_after_reply(c, reply)
+    return None
+
+
+class _Filters:
+    """The conditions of CLIENT KILL's new form, all of which a victim meets. The last of a kind counts."""
+
+    __slots__ = ("addr", "id", "kind", "laddr", "skip_me", "user")
+
+    def __init__(self, argv: list[bytes]) -> None:
+        self.id = 0
+        self.kind = self.addr = self.laddr = self.user = b""
+        self.skip_me = True
+        for at in range(2, len(argv), 2):
+            if at + 1 == len(argv):
+                raise syntax_error()
+            self._take(argv[at].upper(), argv[at + 1])
+
+    def _take(self, word: bytes, value: bytes) -> None:
+        if word == b"ID":
+            number = string2ll(value)
+            if number is None or number < 1:
+                raise CommandError(b"ERR client-id should be greater than 0")
+            self.id = number
+        elif word == b"TYPE":
+            self.kind = _get_type(value)
+        elif word == b"ADDR":
+            self.addr = value
+        elif word == b"LADDR":
+            self.laddr = value
+        elif word == b"USER":
+            if value != b"default":
+                raise CommandError(b"ERR No such user '%b'" % c_text(value))
+            self.user = value
+        elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
+            self.skip_me = value.lower() == b"yes"
+        else:
+            raise syntax_error()
+
+    def meets(self, one: Client) -> bool:
+        """True for a victim; what was not named is not asked for."""
+        return (
+            (not self.id or one.id == self.id)
+            and (not self.kind or client_type(one) == self.kind)
+            and (not self.addr or one.addr == self.addr)
+            and (not self.laddr or one.laddr == self.laddr)
+            and (not self.user or one.user == self.user)
+        )
 
 
 @command(
@@ -298,30 +424,62 @@ def client_kill_command(c: Client, argv: list[bytes]) -> bytes | None:
         victims = [one for one in clients if one.addr == argv[2]]
         if not victims:
             raise CommandError(b"ERR No such client")
-        _kill(c, victims[:1])
-        return OK
-    if len(argv) % 2:
-        raise syntax_error()
-    skip_me = True
-    for at in range(2, len(argv), 2):
-        word, value = argv[at].upper(), argv[at + 1]
-        if word == b"ID":
-            number = string2ll(value)
-            if number is None or number < 1:
-                raise CommandError(b"ERR client-id should be greater than 0")
-            clients = [one for one in clients if one.id == number]
-        elif word == b"TYPE":
-            kind = _get_type(value)
-            clients = [one for one in clients if client_type(one) == kind]
-        elif word == b"ADDR":
-            clients = [one for one in clients if one.addr == value]
-        elif word == b"LADDR":
-            clients = [one for one in clients if one.laddr == value]
-        elif word == b"USER":
-            if value != b"default":
-                raise CommandError(b"ERR No such user '%b'" % value)
-        elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
-            skip_me = value.lower() == b"yes"
-        else:
-            raise syntax_error()
-    return integer(_kill(c, [one for one in clients if not (skip_me and one is c)]))
+        return _kill(c, victims, OK)
+    filters = _Filters(argv)
+    victims = [one for one in clients if filters.meets(one) and not (filters.skip_me and one is c)]
+    return _kill(c, victims, integer(len(victims)))
+
+
+@command(
+    b"CLIENT|HELP",
+    2,
+    CMD_LOADING | CMD_STALE,
+    group="connection",
+    since="5.0.0",
+    summary="Explain the subcommands.",
+    complexity="O(1)",
+)
+def client_help_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return help_reply(b"CLIENT", _HELP)
+
+
+_HELP: Final = (
+    b"GETNAME",
+    b"    This connection's name.",
+    b"GETREDIR",
+    b"    The client that gets this connection's invalidation messages.",
+    b"ID",
+    b"    This connection's ID.",
+    b"INFO",
+    b"    This connection as CLIENT LIST shows it.",
+    b"KILL <ip:port>",
+    b"    Close the connection from an address.",
+    b"KILL <option> <value> [<option> <value> [...]]",
+    b"    Close the connections that meet all of:",
+    b"    * ADDR <ip:port>: the peer's address.",
+    b"    * LADDR <ip:port>: the address on this side.",
+    b"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB): the kind of connection.",
+    b"    * USER <username>: who is authenticated.",
+    b"    * ID <client-id>: the ID.",
+    b"    * SKIPME (YES|NO): whether to spare this connection (yes).",
+    b"LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <client-id> [...]]",
+    b"    A line for every connection.",
+    b"NO-EVICT (ON|OFF)",
+    b"    Spare this connection when clients take too much memory.",
+    b"NO-TOUCH (ON|OFF)",
+    b"    Let this connection's commands leave the keys' time of access alone.",
+    b"PAUSE <timeout> [WRITE|ALL]",
+    b"    Hold back the writing commands (or all) for so many milliseconds.",
+    b"REPLY (ON|OFF|SKIP)",
+    b"    Whether this connection gets replies.",
+    b"SETINFO <LIB-NAME|LIB-VER> <value>",
+    b"    The client library's name and version.",
+    b"SETNAME <name>",
+    b"    Name this connection.",
+    b"TRACKINGINFO",
+    b"    How keys are tracked for this connection.",
+    b"UNBLOCK <client-id> [TIMEOUT|ERROR]",
+    b"    End a waiting command as if its time were up, or with an error.",
+    b"UNPAUSE",
+    b"    End CLIENT PAUSE.",
+)

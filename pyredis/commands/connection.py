@@ -7,7 +7,6 @@ from typing import Final
 
 from pyredis.core.args import get_range_int, syntax_error
 from pyredis.core.client import (
-    CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_MONITOR,
     CLIENT_NO_EVICT,
     CLIENT_NO_TOUCH,
@@ -17,10 +16,10 @@ from pyredis.core.client import (
 )
 from pyredis.core.client_info import check_name
 from pyredis.core.command import CMD_ALLOW_BUSY, CMD_FAST, CMD_LOADING, CMD_NO_AUTH, CMD_NOSCRIPT, CMD_STALE, command
-from pyredis.core.dispatch import GATE_MONITOR, refresh_fast, set_gate
+from pyredis.core.dispatch import GATE_MONITOR, end_after_reply, refresh_fast, set_gate
 from pyredis.core.multi import discard_transaction
 from pyredis.lib.intparse import string2ll
-from pyredis.resp.errors import DB_OUT_OF_RANGE, CommandError, wrong_arity
+from pyredis.resp.errors import DB_OUT_OF_RANGE, CommandError, c_text, wrong_arity
 from pyredis.resp.reply import OK, PONG, array_header, bulk, integer, map_header, simple
 
 _WRONGPASS: Final = b"WRONGPASS invalid username-password pair or user is disabled."
@@ -96,7 +95,7 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
             name = check_name(argv[at + 1])
             at += 2
         else:
-            raise CommandError(b"ERR Syntax error in HELLO option '%b'" % argv[at])
+            raise CommandError(b"ERR Syntax error in HELLO option '%b'" % c_text(argv[at]))
     if credentials is not None:
         _authenticate(c, *credentials)
     if not c.authenticated:
@@ -185,9 +184,9 @@ def select_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity="O(1)",
 )
 def quit_command(c: Client, argv: list[bytes]) -> bytes | None:
-    c.flags |= CLIENT_CLOSE_AFTER_REPLY
-    refresh_fast(c)
-    return OK
+    """For the command table: the dispatcher takes QUIT before all other questions, whatever its arguments."""
+    end_after_reply(c, OK)
+    return None
 
 
 @command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyredis.core.args import get_timeout, parse_mpop, syntax_error, write_list
-from pyredis.core.blocked import BLOCKED_LIST, block_for_keys
+from pyredis.core.blocked import BLOCKED_LIST, block_for_keys, keys_to_try
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
     CMD_BLOCKING,
@@ -34,7 +34,7 @@ def _wait(c: Client, argv: list[bytes], keys: list[bytes], timeout: float, nothi
 def _blocking_pop(c: Client, argv: list[bytes], head: bool) -> bytes | None:
     timeout = get_timeout(argv[-1])
     keys = argv[1:-1]
-    for key in keys:
+    for key in keys_to_try(c, keys):
         value = write_list(c.db, key)
         if value is not None:
             item = pop_one(c.db, key, value, head)
@@ -141,5 +141,5 @@ def blmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys, word, count = parse_mpop(argv, 2)
     if word not in (b"LEFT", b"RIGHT"):
         raise syntax_error()
-    reply = lmpop_from(c, keys, word == b"LEFT", count)
+    reply = lmpop_from(c, keys_to_try(c, keys), word == b"LEFT", count)
     return reply if reply is not None else _wait(c, argv, keys, timeout, NULL_ARRAY[c.resp])

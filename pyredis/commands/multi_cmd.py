@@ -115,7 +115,7 @@ def exec_command(c: Client, argv: list[bytes]) -> bytes | None:
         unwatch_all(c)
     server = c.server
     # Replies go straight to the output: what the commands push (SUBSCRIBE) keeps its place among them.
-    c.flags = c.flags & ~CLIENT_MULTI | CLIENT_DENY_BLOCKING
+    c.flags |= CLIENT_DENY_BLOCKING
     server.nesting += 1
     c.add_reply(array_header(len(queued)))
     try:

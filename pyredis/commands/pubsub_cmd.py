@@ -16,7 +16,8 @@ from pyredis.core.command import (
 )
 from pyredis.core.pubsub import publish, publish_shard, subscribe, unsubscribe
 from pyredis.lib.glob import compile_pattern
-from pyredis.resp.reply import array_header, bulk, bulk_array, integer
+from pyredis.resp.errors import subcommand_syntax
+from pyredis.resp.reply import array_header, bulk, bulk_array, help_reply, integer
 
 
 @command(
@@ -167,6 +168,8 @@ def _leaving(argv: list[bytes], mine: dict[bytes, None]) -> list[bytes | None]:
 
 
 def _names(table: dict[bytes, dict[Client, None]], argv: list[bytes]) -> bytes:
+    if len(argv) > 3:
+        raise subcommand_syntax(b"pubsub", argv[1])
     names = list(table)
     return bulk_array(list(filter(compile_pattern(argv[2]), names)) if len(argv) > 2 else names)
 
@@ -266,3 +269,31 @@ def pubsub_shardnumsub_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def pubsub_numpat_command(c: Client, argv: list[bytes]) -> bytes | None:
     return integer(len(c.server.patterns))
+
+
+@command(
+    b"PUBSUB|HELP",
+    2,
+    CMD_LOADING | CMD_STALE,
+    group="pubsub",
+    since="6.2.0",
+    summary="Explain the subcommands.",
+    complexity="O(1)",
+    acl=0,
+)
+def pubsub_help_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return help_reply(
+        b"PUBSUB",
+        (
+            b"CHANNELS [<pattern>]",
+            b"    The channels that somebody listens to; with a pattern those that match.",
+            b"NUMPAT",
+            b"    How many different patterns are listened to.",
+            b"NUMSUB [<channel> ...]",
+            b"    Each channel with the number of its subscribers (patterns are not counted).",
+            b"SHARDCHANNELS [<pattern>]",
+            b"    The shard channels that somebody listens to; with a pattern those that match.",
+            b"SHARDNUMSUB [<shardchannel> ...]",
+            b"    Each shard channel with the number of its subscribers.",
+        ),
+    )

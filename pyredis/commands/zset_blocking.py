@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyredis.core.args import get_timeout, parse_mpop, syntax_error, write_zset
-from pyredis.core.blocked import BLOCKED_ZSET, block_for_keys
+from pyredis.core.blocked import BLOCKED_ZSET, block_for_keys, keys_to_try
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
     CMD_BLOCKING,
@@ -46,7 +46,7 @@ def _pop_first(c: Client, keys: list[bytes], lowest: bool, count: int) -> tuple[
 
 def _bzpop(c: Client, argv: list[bytes], lowest: bool) -> bytes | None:
     timeout = get_timeout(argv[-1])
-    found = _pop_first(c, argv[1:-1], lowest, 1)
+    found = _pop_first(c, keys_to_try(c, argv[1:-1]), lowest, 1)
     if found is None:
         return _wait(c, argv, argv[1:-1], timeout)
     key, [(member, score)] = found
@@ -134,5 +134,5 @@ def zmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
 def bzmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     timeout = get_timeout(argv[1])
     keys, lowest, count = _parse(argv, 2)
-    found = _pop_first(c, keys, lowest, count)
+    found = _pop_first(c, keys_to_try(c, keys), lowest, count)
     return _wait(c, argv, keys, timeout) if found is None else _mpop_reply(c, *found)

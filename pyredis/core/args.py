@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 from typing import Any, Final
 
 from pyredis.engines.hash import HashObj
@@ -68,14 +69,14 @@ def get_cursor(text: bytes) -> int:
 
 def get_timeout(text: bytes) -> float:
     """A blocking command's timeout in seconds, 0 = for ever."""
-    value = parse_double(text)
+    value = parse_long_double(text)
     if value is None:
         raise CommandError(b"ERR timeout is not a float or out of range")
-    if value < 0:
+    # Redis computes milliseconds in 64 bits, where what is too large becomes the smallest number there is.
+    ms = -1 if isinstance(value, float) else ceil(value * 1000)
+    if not 0 <= ms <= LLONG_MAX:
         raise CommandError(b"ERR timeout is negative")
-    if value * 1000 > LLONG_MAX:
-        raise CommandError(b"ERR timeout is out of range")
-    return value
+    return ms / 1000
 
 
 def syntax_error() -> CommandError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.core.client import CLIENT_BLOCKED, BlockedState, Client
-from pyredis.core.dispatch import call_blocked, refresh_fast
+from pyredis.core.dispatch import call_blocked, end_reply_skip, refresh_fast
 from pyredis.keyspace.state import HOOK_BLOCKING
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ BLOCKED_LIST: Final = 1
 BLOCKED_ZSET: Final = 2
 BLOCKED_STREAM: Final = 3
 BLOCKED_WAIT: Final = 4
+_FOR_EVER: Final = 1e9
+"""Seconds (30 years) from which on no timer is set."""
 
 
 def block_for_keys(
@@ -45,10 +47,17 @@ def block_for_keys(
     c.db.set_hook(HOOK_BLOCKING, True)
     c.flags |= CLIENT_BLOCKED
     server.blocked_clients[c] = None
-    if timeout > 0 and server.loop is not None:
+    if 0 < timeout < _FOR_EVER and server.loop is not None:
         state.deadline = server.loop.time() + timeout
         state.timer = server.loop.call_at(state.deadline, _on_timeout, c)
     refresh_fast(c)
+
+
+def keys_to_try(c: Client, keys: list[bytes]) -> list[bytes]:
+    """The keys that a blocking command looks at: all of its own, but only the ready one when it is run again."""
+    if c.blocked is not None and c.blocked.ready is not None:
+        return [c.blocked.ready]
+    return keys
 
 
 def unblock_client(c: Client) -> None:
@@ -75,16 +84,14 @@ def unblock_client(c: Client) -> None:
 def _on_timeout(c: Client) -> None:
     if c.blocked is not None:
         c.server.update_time()
-        reply = c.blocked.on_timeout
-        unblock_client(c)
-        c.add_reply(reply)
-        c.server.resume(c)
+        end_wait(c, c.blocked.on_timeout)
 
 
 def end_wait(c: Client, reply: bytes) -> None:
-    """Unblock with a reply of the caller's (CLIENT UNBLOCK)."""
+    """Unblock with a reply: the command's own, the one for having waited too long, or CLIENT UNBLOCK's."""
     unblock_client(c)
     c.add_reply(reply)
+    end_reply_skip(c)
     c.server.resume(c)
 
 
@@ -122,4 +129,6 @@ def _serve_key(server: Server, db: Database, key: bytes) -> None:
         state = waiter.blocked
         if state is None or state.kind != _kind_of(server, value):
             continue
+        state.ready = key
         call_blocked(waiter)
+        state.ready = None

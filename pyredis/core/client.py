@@ -31,8 +31,9 @@ CLIENT_UNIX_SOCKET: Final = 1 << 14
 CLIENT_PAUSED: Final = 1 << 15  # parked by CLIENT PAUSE
 CLIENT_REPLICA: Final = 1 << 16
 CLIENT_MASTER: Final = 1 << 17
+CLIENT_UNBLOCKED: Final = 1 << 18  # waits no more, and goes on in a turn of its own soon
 
-CLIENT_STOP: Final = CLIENT_BLOCKED | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED | CLIENT_PAUSED
+CLIENT_STOP: Final = CLIENT_BLOCKED | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED | CLIENT_PAUSED | CLIENT_UNBLOCKED
 """Flags with which the batch of commands at hand does not go on."""
 CLIENT_GATED: Final = (
     CLIENT_MULTI
@@ -45,6 +46,8 @@ CLIENT_GATED: Final = (
     | CLIENT_STOP
 )
 """Flags with which every command takes the path with all checks."""
+_NO_PUSH: Final = CLIENT_CLOSED | CLIENT_CLOSE_AFTER_REPLY
+_NO_REPLY: Final = _NO_PUSH | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
 
 
 class Connection(Protocol):
@@ -56,11 +59,8 @@ class Connection(Protocol):
     def close(self, flush: bool) -> None:
         """End the connection; with ``flush`` after what was written has left."""
 
-    def pause_reading(self) -> None:
-        """Take no more input for now."""
-
     def resume_reading(self) -> None:
-        """Take input again."""
+        """The client waits no more: go on with what it has sent meanwhile."""
 
     def output_bytes(self) -> int:
         """Bytes written and not sent yet."""
@@ -68,11 +68,14 @@ class Connection(Protocol):
     def input_bytes(self) -> int:
         """Bytes received and not parsed yet."""
 
+    def fileno(self) -> int:
+        """The socket's number; -1 if there is none."""
+
 
 class BlockedState:
     """Why a client waits: for which keys, until when, and the command that is run again when a key is ready."""
 
-    __slots__ = ("argv", "command", "db", "deadline", "keys", "kind", "on_timeout", "timer")
+    __slots__ = ("argv", "command", "db", "deadline", "keys", "kind", "on_timeout", "ready", "timer")
 
     def __init__(self, kind: int, db: Database, keys: list[bytes], deadline: float) -> None:
         self.kind = kind
@@ -83,6 +86,8 @@ class BlockedState:
         self.argv: list[bytes] = []
         self.command: Command | None = None
         self.on_timeout: bytes = b""
+        self.ready: bytes | None = None
+        """The key for which the command is run again."""
         self.timer: Any = None
 
 
@@ -91,7 +96,6 @@ class Client:
 
     __slots__ = (
         "addr",
-        "argv_size",
         "authenticated",
         "blocked",
         "channels",
@@ -157,17 +161,27 @@ class Client:
         """Commands that arrived while the client was blocked or paused."""
         self.rewritten: list[list[bytes]] | None = None
         """What the running command propagates instead of itself (several commands, or none)."""
-        self.argv_size = 0
         self.out_soft_since = 0
         self.tracking: Any = None
         self.close_reason = b""
 
     def add_reply(self, data: bytes) -> None:
-        """Queue an encoded reply or push message; it leaves with the next flush."""
-        if not self.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_CLOSED):
+        """Queue an encoded reply; it leaves with the next flush. Nothing follows the last reply of a client."""
+        if not self.flags & _NO_REPLY:
             if not self.out:
                 self.server.pending_writes[self] = None
             self.out.append(data)
+
+    def add_push(self, data: bytes) -> None:
+        """Queue a message of publish and subscribe: CLIENT REPLY does not silence those."""
+        if not self.flags & _NO_PUSH:
+            if not self.out:
+                self.server.pending_writes[self] = None
+            self.out.append(data)
+
+    def auth_required(self) -> bool:
+        """True while a password is set that this client has not given."""
+        return not self.authenticated and bool(self.server.config.requirepass)
 
     def subscriptions(self) -> int:
         """Channels and patterns (shard channels are counted apart)."""

@@ -20,6 +20,7 @@ from pyredis.core.client import (
     CLIENT_CLOSED,
     CLIENT_DIRTY_EXEC,
     CLIENT_GATED,
+    CLIENT_MONITOR,
     CLIENT_MULTI,
     CLIENT_NO_TOUCH,
     CLIENT_PAUSED,
@@ -40,6 +41,7 @@ from pyredis.core.command import (
     CMD_NOSCRIPT,
     CMD_PROTECTED,
     CMD_PUBSUB,
+    CMD_READONLY,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
     CMD_WRITE,
@@ -130,7 +132,8 @@ def run_batch(c: Client, batch: list[list[bytes]]) -> None:
             reply = error_reply(server, e.message)
             cmd.failed_calls += 1
         except Exception:
-            reply = internal_error(c, cmd, argv)
+            internal_error(c, cmd, argv)
+            break
         if reply is not None:
             append(reply)
         if feeders and (server.dirty != dirty or server.also_propagate):
@@ -177,15 +180,21 @@ def after_write(c: Client, argv: list[bytes], dirty: int) -> None:
 def error_reply(server: Server, message: bytes) -> bytes:
     """Encode an error and count it by its code."""
     server.count_error(message)
-    return error(message)
+    return error(sanitize(message))
 
 
-def internal_error(c: Client, cmd: Command, argv: list[bytes]) -> bytes:
+def internal_error(c: Client, cmd: Command, argv: list[bytes]) -> None:
     """A bug: logged, answered with an error, and this client is closed; the server and the others go on."""
     c.server.log_exception(b"while running %b for client id=%d" % (cmd.fullname, c.id))
+    end_after_reply(c, error_reply(c.server, b"ERR internal error while running '%b'" % cmd.fullname))
+    return None
+
+
+def end_after_reply(c: Client, reply: bytes) -> None:
+    """Give the client its last reply; the connection ends when that has left. Nothing can be queued behind it."""
+    c.add_reply(reply)
     c.flags |= CLIENT_CLOSE_AFTER_REPLY
     refresh_fast(c)
-    return error_reply(c.server, b"ERR internal error while running '%b'" % cmd.fullname)
 
 
 # --- the path with all checks -------------------------------------------------------------------------------------
@@ -218,11 +227,9 @@ def process_command(c: Client, argv: list[bytes]) -> None:
     """All the questions Redis asks before a command runs, in its order; then queue it or call it."""
     server = c.server
     if argv[0].lower() == b"quit":
-        c.add_reply(OK)
-        c.flags |= CLIENT_CLOSE_AFTER_REPLY
-        refresh_fast(c)
+        end_after_reply(c, OK)
         return
-    cmd = lookup_command(server, argv)
+    cmd = c.last_cmd = lookup_command(server, argv)
     if cmd is None:
         reject(c, None, unknown_command(server, argv).message)
         return
@@ -244,13 +251,12 @@ def process_command(c: Client, argv: list[bytes]) -> None:
         c.multi.append((cmd, argv))
         c.multi_mem += sum(map(len, argv))
         c.add_reply(QUEUED)
-        _end_reply_skip(c, cmd)
+        end_reply_skip(c)
         return
-    c.last_cmd = cmd
     reply = call(c, cmd, argv)
     if reply is not None:
         c.add_reply(reply)
-    _end_reply_skip(c, cmd)
+    end_reply_skip(c)
     if server.ready_keys and not server.nesting:
         server.handle_ready_keys()
 
@@ -275,7 +281,7 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     """Why the command may not run now; None if it may."""
     if cmd.flags & CMD_PROTECTED and not _protected_allowed(c):
         return PROTECTED % (cmd.fullname.upper(), cmd.fullname)
-    if not c.authenticated and not cmd.flags & CMD_NO_AUTH:
+    if not cmd.flags & CMD_NO_AUTH and c.auth_required():
         return NOAUTH
     if c.flags & CLIENT_MULTI and cmd.flags & CMD_NO_MULTI:
         return b"ERR Command not allowed inside a transaction"
@@ -284,6 +290,8 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET"
             b" are allowed in this context" % cmd.fullname
         )
+    if c.flags & CLIENT_MONITOR and cmd.flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE):
+        return b"ERR Replica can't interact with the keyspace"
     return None
 
 
@@ -296,7 +304,9 @@ def _protected_allowed(c: Client) -> bool:
 
 
 def _paused(server: Server, c: Client, cmd: Command) -> bool:
-    """True if CLIENT PAUSE holds this command back: all of them, or those that (may) write."""
+    """True if CLIENT PAUSE holds this command back: all of them, or those that (may) write; never a monitor's."""
+    if c.flags & CLIENT_MONITOR:
+        return False
     if server.pause_all or cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE):
         return True
     if cmd.fullname == b"exec" and c.multi is not None:
@@ -315,16 +325,16 @@ def reject(c: Client, cmd: Command | None, message: bytes) -> None:
     if c.flags & CLIENT_MULTI:
         c.flags |= CLIENT_DIRTY_EXEC
     c.add_reply(error_reply(c.server, message))
-    _end_reply_skip(c, cmd)
+    end_reply_skip(c)
 
 
-def _end_reply_skip(c: Client, cmd: Command | None) -> None:
-    """CLIENT REPLY SKIP covers the command after it, not the one that asked."""
-    if c.flags & CLIENT_REPLY_SKIP:
-        c.flags &= ~CLIENT_REPLY_SKIP
-        refresh_fast(c)
-    if c.flags & CLIENT_REPLY_SKIP_NEXT:
-        c.flags = c.flags & ~CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP
+def end_reply_skip(c: Client) -> None:
+    """CLIENT REPLY SKIP covers the one command after it, until that has its reply (a command that waits has none)."""
+    flags = c.flags
+    if flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT) and not flags & CLIENT_BLOCKED:
+        c.flags = flags & ~(CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)
+        if flags & CLIENT_REPLY_SKIP_NEXT:
+            c.flags |= CLIENT_REPLY_SKIP
         refresh_fast(c)
 
 
@@ -334,7 +344,6 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     dirty = server.dirty
     server.no_touch = bool(c.flags & CLIENT_NO_TOUCH) and cmd.fullname != b"touch"
     started = perf_counter_ns()
-    db = c.db.id
     try:
         assert cmd.proc is not None
         reply = cmd.proc(c, argv)
@@ -342,7 +351,8 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         reply = error_reply(server, e.message)
         cmd.failed_calls += 1
     except Exception:
-        reply = internal_error(c, cmd, argv)
+        reply = None
+        internal_error(c, cmd, argv)
     server.no_touch = False
     elapsed = perf_counter_ns() - started
     if not c.flags & CLIENT_BLOCKED:
@@ -350,24 +360,40 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         if elapsed > server.slowlog_threshold_ns and not cmd.flags & CMD_SKIP_SLOWLOG:
             server.slow_command(c, cmd, argv, elapsed)
     if server.monitors and not cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
-        server.feed_monitors(c, db, redact_argv(cmd.fullname, argv))
+        if reply is not None and c.flags & CLIENT_MONITOR:
+            # A monitor sees its own commands, too, each behind its reply.
+            c.add_reply(reply)
+            reply = None
+        server.feed_monitors(c, redact_argv(cmd.fullname, argv))
     if server.feeders and (server.dirty != dirty or server.also_propagate):
         after_write(c, argv, dirty)
     return reply
 
 
 def call_blocked(c: Client) -> None:
-    """Run a waiting client's command again; if it got its reply, the client is released and goes on."""
+    """Run a waiting client's command again; if it got its reply, the client is released and goes on.
+
+    It counts as one call whose time is that of the run that succeeds; monitors have seen it when it came.
+    """
     state = c.blocked
     assert state is not None and state.command is not None
-    server = c.server
-    db, c.db = c.db, state.db
-    reply = call(c, state.command, state.argv)
-    c.db = db
+    server, cmd, argv = c.server, state.command, state.argv
+    dirty = server.dirty
+    started = perf_counter_ns()
+    reply: bytes | None = b""
+    try:
+        assert cmd.proc is not None
+        reply = cmd.proc(c, argv)
+    except CommandError as e:
+        reply = error_reply(server, e.message)
+        cmd.failed_calls += 1
+    except Exception:
+        internal_error(c, cmd, argv)
+    if server.feeders and (server.dirty != dirty or server.also_propagate):
+        after_write(c, argv, dirty)
     if reply is not None:
-        server.unblock(c)
-        c.add_reply(reply)
-        server.resume(c)
+        account(server, cmd, 1, perf_counter_ns() - started)
+        server.end_wait(c, reply)
 
 
 def run_pending(c: Client) -> None:

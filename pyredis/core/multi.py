@@ -34,18 +34,34 @@ def unwatch_all(c: Client) -> None:
 
 def touch_watched_key(db: Database, key: bytes) -> None:
     """Hook of the keyspace: fail the EXEC of every client that watches ``key``."""
-    for c, _ in list(db.watched_keys[key].items()):
-        if c.watched.get((db.id, key)) and key not in db.dict:
+    for c in db.watched_keys[key]:
+        if c.watched[db.id, key] and key not in db.dict:
             # It was expired when WATCH came and is gone now: nothing changed for this client.
-            continue
-        c.flags |= CLIENT_DIRTY_CAS
+            c.watched[db.id, key] = False
+        else:
+            c.flags |= CLIENT_DIRTY_CAS
 
 
 def touch_all_watched_keys(db: Database, other: Database | None = None) -> None:
-    """FLUSHDB, FLUSHALL, SWAPDB: watched keys that are there (or will be, in ``other``) count as changed."""
-    for key in list(db.watched_keys):
-        if key in db.dict or (other is not None and key in other.dict):
-            for c in db.watched_keys[key]:
+    """FLUSHDB, FLUSHALL, SWAPDB: watched keys that are there (or will be, in ``other``) count as changed.
+
+    An expired key counts as none: one that stays, goes or comes changes nothing.
+    """
+    now = db.ks.mstime
+    for key, clients in db.watched_keys.items():
+        if key not in db.dict and (other is None or key not in other.dict):
+            continue
+        comes = other is not None and key in other.dict
+        comes_expired = other is not None and other.expires.get(key, now + 1) <= now
+        for c in clients:
+            was_expired = c.watched[db.id, key]
+            if was_expired and not comes:
+                c.watched[db.id, key] = False
+            elif was_expired and comes_expired:
+                pass
+            elif key not in db.dict and comes_expired:
+                c.watched[db.id, key] = True
+            else:
                 c.flags |= CLIENT_DIRTY_CAS
 
 

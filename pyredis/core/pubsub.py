@@ -41,7 +41,7 @@ def unsubscribe(
 def _confirm(c: Client, kind: bytes, channel: bytes | None, count_shard: bool) -> None:
     count = len(c.shard_channels) if count_shard else c.subscriptions()
     name = NULL[c.resp] if channel is None else bulk(channel)
-    c.add_reply(push_header(3, c.resp) + bulk(kind) + name + integer(count))
+    c.add_push(push_header(3, c.resp) + bulk(kind) + name + integer(count))
 
 
 def publish(server: Server, channel: bytes, message: bytes) -> int:
@@ -52,13 +52,13 @@ def publish(server: Server, channel: bytes, message: bytes) -> int:
         body = bulk(b"message") + bulk(channel) + bulk(message)
         encoded = (b"", b"", b"*3\r\n" + body, b">3\r\n" + body)
         for c in subscribers:
-            c.add_reply(encoded[c.resp])
+            c.add_push(encoded[c.resp])
         receivers = len(subscribers)
     for pattern, listeners in server.patterns.items():
         if match(pattern, channel):
             body = bulk(b"pmessage") + bulk(pattern) + bulk(channel) + bulk(message)
             for c in listeners:
-                c.add_reply(push_header(4, c.resp) + body)
+                c.add_push(push_header(4, c.resp) + body)
             receivers += len(listeners)
     return receivers
 
@@ -70,5 +70,5 @@ def publish_shard(server: Server, channel: bytes, message: bytes) -> int:
         return 0
     body = bulk(b"smessage") + bulk(channel) + bulk(message)
     for c in subscribers:
-        c.add_reply(push_header(3, c.resp) + body)
+        c.add_push(push_header(3, c.resp) + body)
     return len(subscribers)

@@ -10,10 +10,17 @@ import asyncio
 import os
 from collections.abc import Callable
 from time import monotonic, perf_counter_ns
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from pyredis.core.blocked import handle_clients_blocked_on_keys, signal_key_as_ready, unblock_client
-from pyredis.core.client import CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSED, CLIENT_PAUSED, Client
+from pyredis.core.blocked import end_wait, handle_clients_blocked_on_keys, signal_key_as_ready, unblock_client
+from pyredis.core.client import (
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_CLOSED,
+    CLIENT_PAUSED,
+    CLIENT_STOP,
+    CLIENT_UNBLOCKED,
+    Client,
+)
 from pyredis.core.command import CMD_FAST, Command, build_table
 from pyredis.core.dispatch import GATE_PAUSED, GATE_SLOWLOG, build_fast_table, refresh_fast, run_pending, set_gate
 from pyredis.core.latency import LatencyMonitor
@@ -38,6 +45,8 @@ Feeder = Callable[[int, list[bytes]], None]
 
 BLOCKED_LIST = 1
 BLOCKED_ZSET = 2
+_LONGEST_TIMER: Final = 86400.0
+"""Seconds; event loops refuse timers that are too far away."""
 
 
 class Listening(Protocol):
@@ -101,6 +110,7 @@ class Server(KeyspaceState):
         self.listeners: Listening | None = None
         self._expire_soon: asyncio.TimerHandle | None = None
         self._cron: asyncio.TimerHandle | None = None
+        self._pause_timer: asyncio.TimerHandle | None = None
         self.cron_loops = 0
         self.cron_paused = False
         """DEBUG PAUSE-CRON: the periodic work is left undone."""
@@ -198,22 +208,25 @@ class Server(KeyspaceState):
         """Serve clients blocked on keys that became ready."""
         handle_clients_blocked_on_keys(self)
 
-    def unblock(self, c: Client) -> None:
-        """Take a client out of the queues it waits in."""
-        unblock_client(c)
+    def end_wait(self, c: Client, reply: bytes) -> None:
+        """A waiting client gets its reply and goes on."""
+        end_wait(c, reply)
 
     def resume(self, c: Client) -> None:
-        """A client no longer waits: run what it sent meanwhile, in a turn of its own."""
+        """A client no longer waits: run what it sent meanwhile, in a turn of its own. Until then nothing overtakes."""
+        c.flags |= CLIENT_UNBLOCKED
         if self.loop is not None:
             self.loop.call_soon(self._resume, c)
 
     def _resume(self, c: Client) -> None:
         if c.id in self.clients:
             self.update_time()
-            if c.pending:
-                run_pending(c)
+            c.flags &= ~CLIENT_UNBLOCKED
+            refresh_fast(c)
+            run_pending(c)
             self.flush_client(c)
-            c.conn.resume_reading()
+            if not c.flags & CLIENT_STOP:
+                c.conn.resume_reading()
         self.after_event()
 
     def pause_clients(self, until_ms: int, everything: bool) -> None:
@@ -221,23 +234,32 @@ class Server(KeyspaceState):
         self.pause_all = everything or (self.pause_all and bool(self.paused_until))
         self.paused_until = max(until_ms, self.paused_until)
         set_gate(self, GATE_PAUSED, True)
-        if self.loop is not None:
-            self.loop.call_later(max(0.0, (self.paused_until - self.mstime) / 1000 + 0.001), self._pause_over)
+        self._await_pause_end()
+
+    def _await_pause_end(self) -> None:
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
+            self._pause_timer = None
+        if self.loop is not None and self.paused_until:
+            rest = max(0, self.paused_until - self.mstime) / 1000
+            self._pause_timer = self.loop.call_later(min(rest, _LONGEST_TIMER), self._pause_over)
 
     def _pause_over(self) -> None:
         self.update_time()
-        if self.paused_until and self.mstime >= self.paused_until:
+        if self.mstime >= self.paused_until:
             self.unpause_clients()
+        else:
+            self._await_pause_end()
 
     def unpause_clients(self) -> None:
         """End CLIENT PAUSE; the commands held back run now."""
         self.paused_until = 0
         self.pause_all = False
+        self._await_pause_end()
         set_gate(self, GATE_PAUSED, False)
         waiting, self.paused_clients = self.paused_clients, {}
         for c in waiting:
             c.flags &= ~CLIENT_PAUSED
-            refresh_fast(c)
             self.resume(c)
 
     # --- diagnostics ------------------------------------------------------------------------------------------
@@ -284,12 +306,12 @@ class Server(KeyspaceState):
         for cmd in self.commands.values():
             cmd.track_latency(self.config.latency_tracking)
 
-    def feed_monitors(self, c: Client, db: int, argv: list[bytes]) -> None:
-        """Show a command to the clients in MONITOR mode."""
+    def feed_monitors(self, c: Client, argv: list[bytes]) -> None:
+        """Show a command that has run to the clients in MONITOR mode."""
         from_addr = c.addr if c.addr else b"?:0"
         now = self.clock.time()
         args = b" ".join([quote_arg(arg) for arg in argv])
-        line = b"+%d.%06d [%d %b] %b\r\n" % (int(now), int(now % 1 * 1e6), db, from_addr, args)
+        line = b"+%d.%06d [%d %b] %b\r\n" % (int(now), int(now % 1 * 1e6), c.db.id, from_addr, args)
         for monitor in self.monitors:
             monitor.add_reply(line)
 
@@ -303,10 +325,10 @@ class Server(KeyspaceState):
 
     def stop_cron(self) -> None:
         """End the periodic work."""
-        for timer in (self._cron, self._expire_soon):
+        for timer in (self._cron, self._expire_soon, self._pause_timer):
             if timer is not None:
                 timer.cancel()
-        self._cron = self._expire_soon = None
+        self._cron = self._expire_soon = self._pause_timer = None
 
     def cron(self) -> None:
         """``hz`` times a second: expiry, clients that are idle or over their limits, statistics."""

@@ -19,7 +19,7 @@ from pyredis.core.client import (
     CLIENT_UNIX_SOCKET,
     Client,
 )
-from pyredis.core.dispatch import refresh_fast, run_batch
+from pyredis.core.dispatch import end_after_reply, error_reply, run_batch
 from pyredis.resp.request import RequestReader
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class ClientProtocol(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.client: Client | None = None
         self.reader: RequestReader | None = None
+        self.held = bytearray()
+        """What a client has sent that waits: not looked at before it goes on."""
         self.paused = False
         self.closing = False
 
@@ -80,7 +82,7 @@ class ClientProtocol(asyncio.Protocol):
             proto_max_bulk_len=config.proto_max_bulk_len, query_buffer_limit=config.client_query_buffer_limit
         )
         server.add_client(client)
-        self.reader.authenticated = client.authenticated
+        self.reader.authenticated = not client.auth_required()
 
     def _refuse(self, message: bytes) -> None:
         assert self.transport is not None
@@ -107,6 +109,9 @@ class ClientProtocol(asyncio.Protocol):
         c = self.client
         if c is None or self.closing:
             return
+        if c.flags & CLIENT_STOP:
+            self._hold(c, data)
+            return
         reader = cast(RequestReader, self.reader)
         server = self.server
         stats = server.stats
@@ -114,39 +119,49 @@ class ClientProtocol(asyncio.Protocol):
         stats.reads_processed += 1
         server.mstime = c.last_interaction = int(server.clock.time() * 1000)
         if reader.authenticated != c.authenticated:
-            reader.authenticated = c.authenticated
+            reader.authenticated = not c.auth_required()
         batch = reader.feed(data)
         if batch:
-            while True:
-                if c.flags & CLIENT_STOP:
-                    c.pending += batch
-                else:
-                    run_batch(c, batch)
-                if reader.authenticated:
-                    break
-                # One request at a time: it may have been AUTH, and the limits of the next depend on it.
-                reader.authenticated = c.authenticated
-                batch = reader.feed(b"")
-                if not batch:
-                    break
-            if c.flags & CLIENT_STOP and not c.flags & CLIENT_CLOSE_AFTER_REPLY:
-                self.pause_reading()
-        if reader.error is not None and not c.flags & CLIENT_CLOSE_AFTER_REPLY:
+            run_batch(c, batch)
+            if not reader.authenticated:
+                self._one_by_one(c, reader)
+        if reader.error is not None:
             self._protocol_error(c, reader.error.message)
         if c.out or c.flags & CLIENT_CLOSE_AFTER_REPLY:
             server.flush_client(c)
         if server.pending_writes or server.ready_keys:
             server.after_event()
 
+    def _one_by_one(self, c: Client, reader: RequestReader) -> None:
+        """Before authentication requests are parsed one at a time: each may be the AUTH that widens the limits."""
+        while not c.flags & CLIENT_STOP and reader.error is None:
+            reader.authenticated = not c.auth_required()
+            batch = reader.feed(b"")
+            if not batch:
+                break
+            run_batch(c, batch)
+
+    def _hold(self, c: Client, data: bytes) -> None:
+        """Keep what a waiting client sends, up to the limit of the query buffer."""
+        if not c.flags & CLIENT_CLOSE_AFTER_REPLY:
+            c.last_interaction = int(self.server.clock.time() * 1000)
+            self.held += data
+            if len(self.held) > self.server.config.client_query_buffer_limit:
+                self.server.stats.query_buffer_limit_disconnections += 1
+                self.abort()
+
     def _protocol_error(self, c: Client, message: bytes) -> None:
-        """Answer what is no request and close; a query buffer over its limit closes without a word, as Redis does."""
+        """Answer what is no request and close; a query buffer over its limit closes without a word, as Redis does.
+
+        The commands before it come first: while one of them waits, so does this.
+        """
+        if c.flags & CLIENT_STOP:
+            return
         if message:
-            self.server.count_error(b"ERR " + message)
-            c.add_reply(b"-ERR %b\r\n" % message)
+            end_after_reply(c, error_reply(self.server, b"ERR " + message))
         else:
             self.server.stats.query_buffer_limit_disconnections += 1
-        c.flags |= CLIENT_CLOSE_AFTER_REPLY
-        refresh_fast(c)
+            c.flags |= CLIENT_CLOSE_AFTER_REPLY
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""
@@ -158,13 +173,16 @@ class ClientProtocol(asyncio.Protocol):
         self.transport = None
 
     def pause_writing(self) -> None:
-        """The peer reads too slowly."""
-        self.pause_reading()
+        """The peer reads too slowly: it is not read from either."""
+        if not self.paused and self.transport is not None and not self.closing:
+            self.paused = True
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
-        if self.client is not None and not self.client.flags & CLIENT_STOP:
-            self.resume_reading()
+        if self.paused and self.transport is not None and not self.closing:
+            self.paused = False
+            self.transport.resume_reading()
 
     # --- the client's side ------------------------------------------------------------------------------------
 
@@ -227,19 +245,16 @@ class ClientProtocol(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
 
-    def pause_reading(self) -> None:
-        """Take no more input for now."""
-        if not self.paused and self.transport is not None and not self.closing:
-            self.paused = True
-            self.transport.pause_reading()
-
     def resume_reading(self) -> None:
-        """Take input again."""
-        if self.paused and self.transport is not None and not self.closing:
-            if self.client is not None and self.client.flags & CLIENT_STOP:
-                return
-            self.paused = False
-            self.transport.resume_reading()
+        """The client waits no more: parse and run what it has sent meanwhile."""
+        c, reader = self.client, self.reader
+        if c is None or reader is None or self.closing:
+            return
+        data, self.held = bytes(self.held), bytearray()
+        if data:
+            self.data_received(data)
+        elif not reader.authenticated or reader.error is not None:
+            self.data_received(b"")
 
     def output_bytes(self) -> int:
         """Bytes written and not sent yet."""
@@ -247,7 +262,12 @@ class ClientProtocol(asyncio.Protocol):
 
     def input_bytes(self) -> int:
         """Bytes received and not parsed yet."""
-        return self.reader.pending_bytes() if self.reader is not None else 0
+        return len(self.held) + (self.reader.pending_bytes() if self.reader is not None else 0)
+
+    def fileno(self) -> int:
+        """The socket's number; -1 once it is closed."""
+        sock = self.transport.get_extra_info("socket") if self.transport is not None else None
+        return sock.fileno() if sock is not None else -1
 
 
 def _is_loopback(peer: bytes) -> bool:

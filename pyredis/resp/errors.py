@@ -50,7 +50,15 @@ def wrong_arity(fullname: bytes) -> CommandError:
 
 def unknown_subcommand(container: bytes, sub: bytes) -> CommandError:
     """The error for a subcommand that a container lacks (``sub`` as the client sent it, cut at 128 bytes)."""
-    return CommandError(b"ERR unknown subcommand '%b'. Try %b HELP." % (sanitize(sub[:128]), container.upper()))
+    return CommandError(b"ERR unknown subcommand '%b'. Try %b HELP." % (c_text(sub[:128]), container.upper()))
+
+
+def subcommand_syntax(container: bytes, sub: bytes) -> CommandError:
+    """The error of a subcommand that is given a number of arguments it has no form for."""
+    return CommandError(
+        b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
+        % (c_text(sub[:128]), container.upper())
+    )
 
 
 _NEWLINES: Final = bytes.maketrans(b"\r\n", b"  ")
@@ -59,3 +67,8 @@ _NEWLINES: Final = bytes.maketrans(b"\r\n", b"  ")
 def sanitize(text: bytes) -> bytes:
     """Replace line ends, so that text from a client cannot break the error line."""
     return text.translate(_NEWLINES)
+
+
+def c_text(text: bytes) -> bytes:
+    """Text from a client inside an error message: up to a zero byte, line ends as blanks."""
+    return sanitize(text.split(b"\0")[0])

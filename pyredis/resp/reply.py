@@ -161,6 +161,15 @@ def help_reply(name: bytes, lines: Sequence[bytes]) -> bytes:
     return array([simple(line) for line in items])
 
 
+def encoded_length(argv: Sequence[bytes]) -> int:
+    """How many bytes :func:`encode_command` would make."""
+    n = 3 + len(str(len(argv)))
+    for arg in argv:
+        size = len(arg)
+        n += 5 + len(str(size)) + size
+    return n
+
+
 def encode_command(argv: Sequence[bytes]) -> bytes:
     """A command as a client, an append-only file or a master sends it."""
     return _bulks(array_header(len(argv)), argv)
