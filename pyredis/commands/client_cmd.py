@@ -208,7 +208,7 @@ def client_no_touch_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.2.0",
     summary="Tell the client library's name and version.",
     complexity="O(1)",
-    usage="attr=(LIB-NAME libname|LIB-VER libver)",
+    usage="attr=('LIB-NAME' libname|'LIB-VER' libver)",
 )
 def client_setinfo_command(c: Client, argv: list[bytes]) -> bytes | None:
     word, value = argv[2].lower(), argv[3]
