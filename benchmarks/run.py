@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from benchmarks import machine, memory, moments, report, scaling, throughput
-from benchmarks.servers import Kind, choose_cores, pin, raise_priority, revision, running
+from benchmarks.servers import Kind, choose_cores, going_first, pin, revision, running
 
 HERE = Path(__file__).resolve().parent.parent
 SECTIONS = ("throughput", "memory", "scaling", "start", "expiry")
@@ -31,6 +33,22 @@ class Extent:
     starts: int
     expiring: list[int]
     expiry_rounds: int
+    weighted: bool = True  # rows that take longer get fewer requests
+
+    def count(self, row: throughput.Row, pipeline: int) -> int:
+        """Requests of one measurement."""
+        return self.requests[1 if pipeline == 1 else 16] // (row.weight if self.weighted else 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured."""
+
+    sections: list[str]
+    rows: list[throughput.Row]
+    pipelines: list[int]
+    keyspace: int
+    extent: Extent
 
 
 FULL = Extent(9, throughput.REQUESTS, 1_000_000, [1_000, 100_000, 1_000_000], 20_000, 10, [10_000, 100_000], 5)
@@ -55,6 +73,38 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def saw_row(one: throughput.Measured) -> None:
+    say(f"{one.row}, P={one.pipeline}: {report.spread(one.ratios('ours', 'redis'))}")
+
+
+def saw_load(one: memory.Measured) -> None:
+    say(f"{one.row}: {one.ratio('ours', 'redis'):.2f}")
+
+
+def saw_size(one: scaling.Measured) -> None:
+    say(f"{one.row}, {one.size:,}: " + ", ".join(f"{name} {one.cost(name):.2f} µs" for name in one.samples))
+
+
+def measure_times(plan: Plan, kinds: list[Kind], directory: Path, core: int | None, results: report.Results) -> None:
+    """All sections but memory, which does not mind who else works meanwhile."""
+    extent = plan.extent
+    with running(kinds, directory, core) as servers:
+        if "throughput" in plan.sections:
+            results.throughput = throughput.run(
+                servers, plan.rows, plan.pipelines, extent.rounds, extent.count, plan.keyspace, saw_row
+            )
+        if "scaling" in plan.sections:
+            results.scaling = scaling.run(servers, extent.sizes, extent.operations, saw_size)
+        if "expiry" in plan.sections:
+            for keys in extent.expiring:
+                results.expiry.append(moments.Expired(keys))
+                for _ in range(extent.expiry_rounds):
+                    for server in servers:
+                        moments.expire(server, keys, results.expiry[-1])
+    if "start" in plan.sections:
+        results.start_seconds = moments.start_times(kinds, directory, core, extent.starts)
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--quick", is_flag=True, help="Fewer requests, keys and rounds: to look, not to publish.")
 @click.option(
@@ -71,7 +121,7 @@ def say(text: str) -> None:
 @click.option("--repeat", type=click.IntRange(1), help="Rounds, in each of which the servers take turns (9, quick 2).")
 @click.option("--server-path", type=click.Path(exists=True, path_type=Path), help="Checkout to measure (this one).")
 @click.option("--baseline", type=click.Path(exists=True, path_type=Path), help="Another checkout, measured beside.")
-@click.option("--priority", is_flag=True, help="Go before other processes on a busy machine; needs root.")
+@click.option("--priority", is_flag=True, help="Go before other processes on a busy machine; Linux, as root.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -101,51 +151,29 @@ def main(
         selected = throughput.select(rows)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--rows") from None
-    sections = only or (["throughput"] if rows else list(SECTIONS))
+    if priority and not (sys.platform.startswith("linux") and os.geteuid() == 0):
+        raise click.UsageError("--priority needs Linux and root")
     extent = QUICK if quick else FULL
-    rounds = repeat or extent.rounds
+    if repeat is not None:
+        extent = replace(extent, rounds=repeat)
+    if requests is not None:
+        extent = replace(extent, requests=dict.fromkeys((1, 16), requests), weighted=False)
+    plan = Plan(only or (["throughput"] if rows else list(SECTIONS)), selected, pipelines, keyspace, extent)
 
     kinds = [Kind("ours", (server_path or HERE).resolve())]
     if baseline is not None:
         kinds.append(Kind("baseline", baseline.resolve()))
     kinds.append(Kind("redis", None))
+    started = time.time()
     cores = choose_cores()
     pin(cores.load)
-    if priority:
-        raise_priority()
-    started = time.time()
-    about = _about(kinds, str(cores), rounds, started)
-    results = report.Results([kind.name for kind in kinds], about, keyspace=keyspace)
-
-    def count(row: throughput.Row, pipeline: int) -> int:
-        return requests or extent.requests[1 if pipeline == 1 else 16] // row.weight
-
-    def saw_row(one: throughput.Measured) -> None:
-        say(f"{one.row}, P={one.pipeline}: {report.spread(one.ratios('ours', 'redis'))}")
-
-    def saw_load(one: memory.Measured) -> None:
-        say(f"{one.row}: {one.ratio('ours', 'redis'):.2f}")
-
-    def saw_size(one: scaling.Measured) -> None:
-        say(f"{one.row}, {one.size:,}: " + ", ".join(f"{name} {one.cost(name):.2f} µs" for name in one.samples))
-
-    with tempfile.TemporaryDirectory(prefix="pyredis-bench-") as name:
-        directory = Path(name)
-        with running(kinds, directory, cores.server) as servers:
-            if "throughput" in sections:
-                results.throughput = throughput.run(servers, selected, pipelines, rounds, count, keyspace, saw_row)
-            if "scaling" in sections:
-                results.scaling = scaling.run(servers, extent.sizes, extent.operations, saw_size)
-            if "expiry" in sections:
-                for keys in extent.expiring:
-                    results.expiry.append(moments.Expired(keys))
-                    for _ in range(extent.expiry_rounds):
-                        for server in servers:
-                            moments.expire(server, keys, results.expiry[-1])
-        if "memory" in sections:
-            results.memory = memory.run(kinds, directory, cores.server, extent.keys, saw_load)
-        if "start" in sections:
-            results.start_seconds = moments.start_times(kinds, directory, cores.server, extent.starts)
+    results = report.Results([kind.name for kind in kinds], _about(kinds, str(cores), started), keyspace=keyspace)
+    with tempfile.TemporaryDirectory(prefix="pyredis-bench-") as directory:
+        with going_first() if priority else nullcontext():
+            measure_times(plan, kinds, Path(directory), cores.server, results)
+        if "memory" in plan.sections:
+            results.memory = memory.run(kinds, Path(directory), cores.server, extent.keys, saw_load)
+    results.about["rounds"] = f"{extent.rounds} of redis-benchmark; the servers take turns, the others idle meanwhile"
     results.about["duration"] = f"{time.time() - started:.0f} s; load average at the end {machine.load()}"
 
     files = report.write(results, output, "latest")
@@ -160,7 +188,7 @@ def main(
         say(f"wrote {file}")
 
 
-def _about(kinds: list[Kind], cores: str, rounds: int, started: float) -> dict[str, str]:
+def _about(kinds: list[Kind], cores: str, started: float) -> dict[str, str]:
     """Where the figures come from."""
     about = {
         "command": f"`python -m benchmarks.run {shlex.join(sys.argv[1:])}`",
@@ -170,7 +198,6 @@ def _about(kinds: list[Kind], cores: str, rounds: int, started: float) -> dict[s
     }
     for kind in kinds:
         about[kind.name] = kind.version()
-    about["rounds"] = f"{rounds}; in each, the servers take turns, the others idle meanwhile"
     return about
 
 
