@@ -141,7 +141,7 @@ def pexpireat_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 def _ttl(c: Client, key: bytes, relative: bool, milliseconds: bool) -> bytes:
-    if c.db.peek(key) is None:
+    if c.db.look(key) is None:
         return integer(-2)
     when = c.db.get_expire(key)
     if when < 0:

@@ -152,7 +152,7 @@ def touch_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="key",
 )
 def type_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = c.db.peek(argv[1])
+    value = c.db.look(argv[1])
     return simple(b"none" if value is None else TYPE_NAMES[type(value)])
 
 

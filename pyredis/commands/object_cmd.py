@@ -47,7 +47,7 @@ container(
     tips=(b"nondeterministic_output",),
 )
 def object_encoding_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = c.db.peek(argv[2])
+    value = c.db.look(argv[2], announce=False)
     return NULL[c.resp] if value is None else bulk(encoding_of(value))
 
 
@@ -64,7 +64,7 @@ def object_encoding_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"nondeterministic_output",),
 )
 def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = c.db.peek(argv[2])
+    value = c.db.look(argv[2], announce=False)
     if value is None:
         return NULL[c.resp]
     shared = type(value) is bytes and len(value) < 5 and string2ll(value) is not None and 0 <= int(value) < 10000
@@ -84,7 +84,7 @@ def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"nondeterministic_output",),
 )
 def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
-    if c.db.peek(argv[2]) is None:
+    if c.db.look(argv[2], announce=False) is None:
         return NULL[c.resp]
     return integer(c.server.mstime // 1000 - c.db.track_access()[argv[2]])
 
@@ -102,7 +102,7 @@ def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"nondeterministic_output",),
 )
 def object_freq_command(c: Client, argv: list[bytes]) -> bytes | None:
-    if c.db.peek(argv[2]) is None:
+    if c.db.look(argv[2], announce=False) is None:
         return NULL[c.resp]
     raise CommandError(
         b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "

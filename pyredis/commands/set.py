@@ -247,6 +247,7 @@ def _spop_count(c: Client, key: bytes, count: int) -> bytes:
         return EMPTY_SET[c.resp]
     if count >= len(value):
         members = value.elements()
+        db.ks.stat_keyspace_hits += 1  # Redis reads the whole set as SUNION does
         db.delete(key)
         modified(db, key, len(members), NOTIFY_SET, b"spop")
         notify(db, key, NOTIFY_GENERIC, b"del")

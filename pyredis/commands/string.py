@@ -162,14 +162,8 @@ def set_command(c: Client, argv: list[bytes]) -> bytes | None:
 def set_generic_command(c: Client, key: bytes, value: bytes, o: SetOptions) -> bytes:
     """SET with all its options."""
     db = c.db
-    old = db.lookup_write(key)
-    reply = OK
-    if o.get:
-        reply = _old_value(old, c.resp)
-        if old is None:
-            c.server.stat_keyspace_misses += 1
-        else:
-            c.server.stat_keyspace_hits += 1
+    old = db.lookup_read(key) if o.get else db.lookup_write(key)
+    reply = _old_value(old, c.resp) if o.get else OK
     if (o.nx and old is not None) or (o.xx and old is None):
         return reply if o.get else NULL[c.resp]
     db.set_key(key, value, o.keep_ttl)

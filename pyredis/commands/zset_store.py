@@ -124,7 +124,7 @@ def _run(c: Client, argv: list[bytes], at: int, name: bytes, kind: int, form: st
         raise CommandError(b"ERR at least 1 input key is needed for '%b' command" % name)
     if numkeys > len(argv) - at - 1:
         raise syntax_error()
-    lookup = c.db.lookup_write if form == "store" else c.db.lookup_read
+    lookup = c.db.lookup_read
     sources = [_source(lookup(key)) for key in argv[at + 1 : at + 1 + numkeys]]
     op = parse_operation(argv, at + 1, numkeys, kind, form)
     return op, compute(op, sources, kind)

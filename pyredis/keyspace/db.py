@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from pyredis.engines.key_index import KeyIndex
 from pyredis.keyspace.deadlines import Deadlines
-from pyredis.keyspace.state import NOTIFY_KEY_MISS, NOTIFY_NEW
+from pyredis.keyspace.state import (
+    HOOK_BLOCKING,
+    HOOK_NOTIFY,
+    HOOK_TRACKING,
+    HOOK_WATCH,
+    NOTIFY_EXPIRED,
+    NOTIFY_KEY_MISS,
+    NOTIFY_NEW,
+)
 
 if TYPE_CHECKING:
     from pyredis.keyspace.state import KeyspaceState
@@ -88,6 +96,9 @@ class Database:
         """Remove an expired key, count and announce it."""
         ks = self.ks
         self.delete(key)
+        if self.hooks:
+            self.notify(key, NOTIFY_EXPIRED, b"expired")
+            self.touched(key)
         ks.stat_expired_keys += 1
         if ks.on_expired is not None:
             ks.on_expired(self, key)
@@ -103,8 +114,8 @@ class Database:
         ks = self.ks
         if value is None:
             ks.stat_keyspace_misses += 1
-            if self.hooks and ks.notify_flags & NOTIFY_KEY_MISS and ks.on_notify is not None:
-                ks.on_notify(NOTIFY_KEY_MISS, b"keymiss", key, self)
+            if self.hooks:
+                self.notify(key, NOTIFY_KEY_MISS, b"keymiss")
         else:
             ks.stat_keyspace_hits += 1
         return value
@@ -118,8 +129,24 @@ class Database:
                 self.access[key] = self.ks.mstime // 1000
         return self.dict.get(key)
 
+    def look(self, key: bytes, announce: bool = True) -> Value | None:
+        """The value for a command that asks about the key (TYPE, TTL): counts a hit or a miss, but is no access.
+
+        Without ``announce`` (OBJECT) a miss is no event.
+        """
+        if key in self.expires:
+            self.expire_if_needed(key)
+        value = self.dict.get(key)
+        if value is None:
+            self.ks.stat_keyspace_misses += 1
+            if announce:
+                self.notify(key, NOTIFY_KEY_MISS, b"keymiss")
+        else:
+            self.ks.stat_keyspace_hits += 1
+        return value
+
     def peek(self, key: bytes) -> Value | None:
-        """The value without statistics and without counting as an access (OBJECT, TYPE, TTL …)."""
+        """The value, without any trace of having looked."""
         if key in self.expires:
             self.expire_if_needed(key)
         return self.dict.get(key)
@@ -132,6 +159,25 @@ class Database:
         """True if ``key`` is there and not expired; no statistics."""
         return self.peek(key) is not None
 
+    # --- telling others ---------------------------------------------------------------------------------------
+
+    def touched(self, key: bytes) -> None:
+        """Tell watchers, waiting clients and caches that ``key`` is another now, without event and without counting."""
+        hooks = self.hooks
+        ks = self.ks
+        if hooks & HOOK_WATCH and key in self.watched_keys and ks.on_watched is not None:
+            ks.on_watched(self, key)
+        if hooks & HOOK_BLOCKING and key in self.blocking_keys and ks.on_ready is not None:
+            ks.on_ready(self, key)
+        if hooks & HOOK_TRACKING and ks.on_tracked is not None:
+            ks.on_tracked(self, key)
+
+    def notify(self, key: bytes, notify_class: int, event: bytes) -> None:
+        """Send a keyspace notification, if its class is on."""
+        ks = self.ks
+        if self.hooks & HOOK_NOTIFY and ks.notify_flags & notify_class and ks.on_notify is not None:
+            ks.on_notify(notify_class, event, key, self)
+
     # --- changing ---------------------------------------------------------------------------------------------
 
     def add(self, key: bytes, value: Value) -> None:
@@ -142,9 +188,8 @@ class Database:
                 self.index.added(key)
             if self.access is not None:
                 self.access[key] = self.ks.mstime // 1000
-        ks = self.ks
-        if self.hooks and ks.notify_flags & NOTIFY_NEW and ks.on_notify is not None:
-            ks.on_notify(NOTIFY_NEW, b"new", key, self)
+        if self.hooks:
+            self.notify(key, NOTIFY_NEW, b"new")
 
     def overwrite(self, key: bytes, value: Value) -> None:
         """Replace the value of a key that is there, keeping its deadline."""
