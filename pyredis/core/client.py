@@ -187,6 +187,10 @@ class Client:
         """Channels and patterns (shard channels are counted apart)."""
         return len(self.channels) + len(self.patterns)
 
+    def is_local(self) -> bool:
+        """Whether the client is on this machine: the loopback interface or a unix socket."""
+        return bool(self.flags & CLIENT_UNIX_SOCKET) or self.addr.startswith((b"127.0.0.1:", b"[::1]:"))
+
     def subscribed(self) -> bool:
         """True while there is any subscription: with RESP2 only a few commands are allowed then."""
         return bool(self.channels or self.patterns or self.shard_channels)

@@ -468,3 +468,9 @@ def find_command(table: dict[bytes, Command], name: bytes) -> Command | None:
     parent, bar, sub = name.upper().partition(b"|")
     cmd = table.get(parent)
     return cmd.subs.get(sub) if bar and cmd is not None else cmd
+
+
+def renamed(table: dict[bytes, Command], names: dict[bytes, bytes]) -> dict[bytes, Command]:
+    """``table`` with ``rename-command`` carried out: old name → new name, empty for a command taken away."""
+    moved = {new: table[old] for old, new in names.items() if new}
+    return {name: cmd for name, cmd in table.items() if name not in names} | moved
