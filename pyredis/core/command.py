@@ -39,7 +39,7 @@ CMD_SKIP_SLOWLOG: Final = 1 << 12
 CMD_ASKING: Final = 1 << 13
 CMD_FAST: Final = 1 << 14
 CMD_NO_AUTH: Final = 1 << 15
-CMD_MAY_REPLICATE: Final = 1 << 16
+CMD_MAY_REPLICATE: Final = 1 << 16  # not shown to clients
 CMD_SENTINEL: Final = 1 << 17
 CMD_ONLY_SENTINEL: Final = 1 << 18
 CMD_NO_MANDATORY_KEYS: Final = 1 << 19
@@ -68,7 +68,6 @@ FLAG_NAMES: Final[tuple[tuple[int, bytes], ...]] = (
     (CMD_ASKING, b"asking"),
     (CMD_FAST, b"fast"),
     (CMD_NO_AUTH, b"no_auth"),
-    (CMD_MAY_REPLICATE, b"may_replicate"),
     (CMD_NO_MANDATORY_KEYS, b"no_mandatory_keys"),
     (CMD_NO_ASYNC_LOADING, b"no_async_loading"),
     (CMD_NO_MULTI, b"no_multi"),

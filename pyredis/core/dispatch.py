@@ -51,7 +51,7 @@ from pyredis.core.propagate import flush, propagate_command
 from pyredis.core.slowlog import redact_argv
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.errors import NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
-from pyredis.resp.reply import OK, QUEUED, error
+from pyredis.resp.reply import QUEUED, error
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -226,9 +226,6 @@ def unknown_command(server: Server, argv: list[bytes]) -> CommandError:
 def process_command(c: Client, argv: list[bytes]) -> None:
     """All the questions Redis asks before a command runs, in its order; then queue it or call it."""
     server = c.server
-    if argv[0].lower() == b"quit":
-        end_after_reply(c, OK)
-        return
     cmd = c.last_cmd = lookup_command(server, argv)
     if cmd is None:
         reject(c, None, unknown_command(server, argv).message)
