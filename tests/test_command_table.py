@@ -19,23 +19,9 @@ from tests.support.servers import ServerProcess
 from tests.support.tree import Node, tree
 
 CATEGORIES = (
-    *(
-        "keyspace",
-        "read",
-        "write",
-        "set",
-        "sortedset",
-        "list",
-        "hash",
-        "string",
-        "bitmap",
-        "hyperloglog",
-        "geo",
-        "stream",
-    ),
-    *("pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"),
+    *["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo"],
+    *["stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"],
 )
-
 
 NEWER = {b"client|no-touch", b"client|setinfo"}
 """Commands of Redis 7.2 that are here, too, because client libraries ask for them."""
@@ -313,6 +299,8 @@ def help_of(server: ServerProcess, names: list[bytes]) -> dict[bytes, list[bytes
 def test_help_of_redis_cli(both2: Both, server: ServerProcess, oracle: ServerProcess) -> None:
     """A container's help shows its subcommands, among them some that we do not have."""
     ours = help_of(server, both2.names)
+    for name in NEWER:
+        ours.pop(name.upper().replace(b"|", b" "), None)
     theirs = help_of(oracle, both2.names)
     assert len(ours) > 190 and not ours.keys() - theirs.keys()
     assert ours == {name: theirs[name] for name in ours}
