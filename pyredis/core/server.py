@@ -16,6 +16,7 @@ from pyredis.core.blocked import end_wait, handle_clients_blocked_on_keys, signa
 from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
+    CLIENT_HAS_MORE,
     CLIENT_PAUSED,
     CLIENT_STOP,
     CLIENT_UNBLOCKED,
@@ -229,18 +230,24 @@ class Server(KeyspaceState):
     def resume(self, c: Client) -> None:
         """A client no longer waits: run what it sent meanwhile, in a turn of its own. Until then nothing overtakes."""
         c.flags |= CLIENT_UNBLOCKED
+        self.next_turn(c)
+
+    def next_turn(self, c: Client) -> None:
+        """Go on with what a client has sent after the others had their turn. Until then nothing overtakes."""
+        c.flags |= CLIENT_HAS_MORE
         if self.loop is not None:
             self.loop.call_soon(self._resume, c)
 
     def _resume(self, c: Client) -> None:
         if c.id in self.clients:
             self.update_time()
-            c.flags &= ~CLIENT_UNBLOCKED
+            c.flags &= ~(CLIENT_UNBLOCKED | CLIENT_HAS_MORE)
             refresh_fast(c)
-            run_pending(c)
-            self.flush_client(c)
-            if not c.flags & CLIENT_STOP:
-                c.conn.resume_reading()
+            if c.conn.may_run():
+                run_pending(c)
+                self.flush_client(c)
+                if not c.flags & CLIENT_STOP:
+                    c.conn.resume_reading()
         self.after_event()
 
     def pause_clients(self, until_ms: int, everything: bool) -> None:
