@@ -1,6 +1,11 @@
-"""COMMAND: the command table as clients see it."""
+"""COMMAND: the command table as clients see it.
+
+Invariants: what is said about a command follows from its declaration alone, which never changes.
+"""
 
 from __future__ import annotations
+
+from functools import cache
 
 from pyredis.core.client import Client
 from pyredis.core.command import (
@@ -85,8 +90,9 @@ def _legacy_range(spec: CommandSpec) -> tuple[int, int, int]:
     return first, last, ranges[0].step
 
 
+@cache
 def info_entry(spec: CommandSpec, resp: int) -> bytes:
-    """The ten elements of a COMMAND INFO entry."""
+    """The ten elements of a COMMAND INFO entry. Remembered: clients ask for all of them when they connect."""
     first, last, step = _legacy_range(spec)
     subs = [info_entry(sub, resp) for sub in spec.subs.values()]
     return array(
@@ -216,8 +222,9 @@ def _argument(arg: Argument, resp: int) -> bytes:
     return _map(resp, *fields)
 
 
+@cache
 def docs_entry(spec: CommandSpec, resp: int) -> bytes:
-    """The map of COMMAND DOCS for one command."""
+    """The map of COMMAND DOCS for one command; remembered as well."""
     fields = [
         (b"summary", bulk(spec.summary.encode())),
         (b"since", bulk(spec.since.encode())),

@@ -54,7 +54,7 @@ class ServerProcess:
 
     def connect(self) -> socket.socket:
         """A raw connection."""
-        return socket.create_connection((self.host, self.port), timeout=10)
+        return socket.create_connection((self.host, self.port), timeout=60)
 
     def alive(self) -> bool:
         """True while the process runs."""
