@@ -12,14 +12,14 @@ from tests.support.servers import ServerProcess, start_oracle, start_ours
 
 @pytest.fixture(scope="session")
 def _ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = start_ours(tmp_path_factory.mktemp("ours"))
+    server = start_ours(tmp_path_factory.mktemp("ours"), "--enable-debug-command", "yes")
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def _oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = start_oracle(tmp_path_factory.mktemp("oracle"))
+    server = start_oracle(tmp_path_factory.mktemp("oracle"), "--enable-debug-command", "yes")
     yield server
     server.stop()
 

@@ -20,6 +20,7 @@ from pyredis.core.command import (
     CommandSpec,
     KeySpec,
     command,
+    find_command,
 )
 from pyredis.core.dispatch import lookup_command
 from pyredis.core.keyspec import KeysError, extract_keys
@@ -141,10 +142,7 @@ def command_count_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 def _find(c: Client, name: bytes) -> CommandSpec | None:
-    parent, bar, sub = name.upper().partition(b"|")
-    cmd = c.server.commands.get(parent)
-    if cmd is not None and bar:
-        cmd = cmd.subs.get(sub)
+    cmd = find_command(c.server.commands, name)
     return None if cmd is None else cmd.spec
 
 
@@ -336,15 +334,16 @@ def command_help_command(c: Client, argv: list[bytes]) -> bytes | None:
             b"    All commands: arity, flags, where the keys are, categories, subcommands.",
             b"COUNT",
             b"    How many commands there are; subcommands are not counted.",
+            b"LIST",
+            b"    The names of all commands and subcommands, or of those that fit a filter:",
+            b"    FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>).",
+            b"INFO [<command-name> ...]",
+            b"    As without a subcommand, for the commands that are named.",
             b"DOCS [<command-name> ...]",
             b"    What the commands do and which arguments they take; all commands if none is named.",
             b"GETKEYS <full-command>",
             b"    The keys in a command line.",
             b"GETKEYSANDFLAGS <full-command>",
             b"    The keys in a command line, each with what would be done to it.",
-            b"INFO [<command-name> ...]",
-            b"    As without a subcommand, for the commands that are named.",
-            b"LIST [FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>)]",
-            b"    The names of all commands and subcommands, or of those that fit the filter.",
         ),
     )

@@ -12,8 +12,7 @@ from pyredis.core.command import (
     command,
     container,
 )
-from pyredis.keyspace.encoding import encoding_of
-from pyredis.lib.intparse import LLONG_MAX, string2ll
+from pyredis.keyspace.encoding import encoding_of, reference_count
 from pyredis.resp.errors import CommandError
 from pyredis.resp.reply import (
     NULL,
@@ -67,8 +66,7 @@ def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = c.db.look(argv[2], announce=False)
     if value is None:
         return NULL[c.resp]
-    shared = type(value) is bytes and len(value) < 5 and string2ll(value) is not None and 0 <= int(value) < 10000
-    return integer(LLONG_MAX >> 32 if shared else 1)
+    return integer(reference_count(value))
 
 
 @command(

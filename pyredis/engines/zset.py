@@ -55,10 +55,12 @@ class ZSetObj:
 
     @classmethod
     def from_scores(cls, scores: dict[bytes, float], max_entries: int, max_value: int) -> ZSetObj:
-        """Wrap ``scores`` (not copied); the encoding is the smallest that fits, as after ZUNIONSTORE: O(n)."""
+        """Wrap ``scores`` (copied if small); the encoding is the smallest that fits, as after ZUNIONSTORE: O(n)."""
         o = cls()
         o.scores = scores
         o.packed = len(scores) <= max_entries and all(len(m) <= max_value for m in scores)
+        if o.packed:
+            o.scores = {member: score or 0.0 for member, score in scores.items()}
         return o
 
     def __len__(self) -> int:
@@ -107,13 +109,18 @@ class ZSetObj:
         if old is not None:
             if old == score:
                 return NO_CHANGE
+            if self.packed and not score:
+                score = 0.0
             scores[member] = score
             if order is not None:
                 order.move(member, old, score)
             return UPDATED
+        if self.packed:
+            if len(scores) >= max_entries or len(member) > max_value:
+                self.packed = False
+            elif not score:
+                score = 0.0  # a listpack knows one zero only: -0 is gone
         scores[member] = score
-        if self.packed and (len(scores) > max_entries or len(member) > max_value):
-            self.packed = False
         if order is not None:
             order.insert(member, score)
         elif len(scores) > LAZY_MAX:

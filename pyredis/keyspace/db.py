@@ -11,6 +11,7 @@ A value's type is its class: ``bytes`` is a string (``bytearray`` one that was a
 
 from __future__ import annotations
 
+from collections.abc import ItemsView
 from itertools import islice
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
@@ -279,6 +280,10 @@ class Database:
             self.access = {}
         self.refresh_gate()
         return n
+
+    def items(self) -> ItemsView[bytes, Value]:
+        """All keys with their values, those included whose time has come."""
+        return self.dict.items()
 
     def table_bytes(self) -> tuple[int, int]:
         """Bytes of the table of keys (with the index for SCAN) and of the table of deadlines: O(1)."""

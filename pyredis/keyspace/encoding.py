@@ -19,6 +19,7 @@ TYPE_NAMES: Final[dict[type, bytes]] = {
     HashObj: b"hash",
 }
 _EMBSTR_MAX: Final = 44
+_SHARED: Final = (1 << 31) - 1
 
 
 def encoding_of(value: Any) -> bytes:
@@ -30,6 +31,13 @@ def encoding_of(value: Any) -> bytes:
     if type(value) is bytearray:
         return b"raw"
     return str(value.encoding()).encode()
+
+
+def reference_count(value: Any) -> int:
+    """The references Redis would report: the integers from 0 to 9999 are shared by all keys, anything else is not."""
+    if type(value) is bytes and len(value) < 5 and string2ll(value) is not None and int(value) >= 0:
+        return _SHARED
+    return 1
 
 
 def copy_value(value: Any) -> Any:

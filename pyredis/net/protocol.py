@@ -13,24 +13,18 @@ from typing import TYPE_CHECKING, Final, cast
 from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
-    CLIENT_HAS_MORE,
     CLIENT_MONITOR,
     CLIENT_REPLICA,
     CLIENT_STOP,
     CLIENT_UNIX_SOCKET,
     Client,
 )
-from pyredis.core.dispatch import end_after_reply, error_reply, run_batch, run_pending
+from pyredis.core.dispatch import end_after_reply, error_reply, run_batch
 from pyredis.resp.request import RequestReader
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
 
-_AT_ONCE: Final = 128
-"""A chunk of more commands is run in parts, with other clients in between."""
-_PIECE: Final = 64 << 10
-"""A chunk of more bytes is read in pieces, with other clients in between: the loop's chunks are four times as large,
-and it takes many of them from one connection before it turns to another."""
 _STOP_READING_AT: Final = 256 << 20
 """Unsent reply bytes from which on a client is not read any more."""
 
@@ -53,9 +47,8 @@ class ClientProtocol(asyncio.Protocol):
         self.client: Client | None = None
         self.reader: RequestReader | None = None
         self.held = bytearray()
-        """What a client has sent that waits, or the rest of a large chunk: not looked at before it goes on."""
+        """What a client has sent that waits: not looked at before it goes on."""
         self.paused = False
-        self.writing_paused = False
         self.closing = False
 
     # --- asyncio's side ---------------------------------------------------------------------------------------
@@ -120,10 +113,6 @@ class ClientProtocol(asyncio.Protocol):
             self._hold(c, data)
             return
         reader = cast(RequestReader, self.reader)
-        if len(data) > _PIECE and reader.missing_bytes() < len(data):
-            self._pause_reading()
-            self.held += memoryview(data)[_PIECE:]
-            data = data[:_PIECE]
         server = self.server
         stats = server.stats
         stats.net_input_bytes += len(data)
@@ -133,21 +122,15 @@ class ClientProtocol(asyncio.Protocol):
             reader.authenticated = not c.auth_required()
         batch = reader.feed(data)
         if batch:
-            if len(batch) > _AT_ONCE:
-                c.pending = batch
-                run_pending(c)
-            else:
-                run_batch(c, batch)
+            run_batch(c, batch)
             if not reader.authenticated:
                 self._one_by_one(c, reader)
-        if reader.error is not None and not c.pending:
+        if reader.error is not None:
             self._protocol_error(c, reader.error.message)
         if c.out or c.flags & CLIENT_CLOSE_AFTER_REPLY:
             server.flush_client(c)
         if server.pending_writes or server.ready_keys:
             server.after_event()
-        if self.paused or c.pending:
-            self._go_on(c)
 
     def _one_by_one(self, c: Client, reader: RequestReader) -> None:
         """Before authentication requests are parsed one at a time: each may be the AUTH that widens the limits."""
@@ -191,14 +174,15 @@ class ClientProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The peer reads too slowly: it is not read from either."""
-        self.writing_paused = True
-        self._pause_reading()
+        if not self.paused and self.transport is not None and not self.closing:
+            self.paused = True
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
-        self.writing_paused = False
-        if self.client is not None:
-            self._go_on(self.client)
+        if self.paused and self.transport is not None and not self.closing:
+            self.paused = False
+            self.transport.resume_reading()
 
     # --- the client's side ------------------------------------------------------------------------------------
 
@@ -261,43 +245,16 @@ class ClientProtocol(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
 
-    def may_run(self) -> bool:
-        """False while the replies written already fill the memory: it goes on when they have left."""
-        return not self.writing_paused
-
     def resume_reading(self) -> None:
-        """The client waits no more, or has its next turn: parse and run what it has sent meanwhile."""
+        """The client waits no more: parse and run what it has sent meanwhile."""
         c, reader = self.client, self.reader
         if c is None or reader is None or self.closing:
             return
-        if c.pending:
-            self._go_on(c)
-        elif self.held:
-            size = max(_PIECE, reader.missing_bytes())
-            data = bytes(self.held[:size])
-            del self.held[:size]
+        data, self.held = bytes(self.held), bytearray()
+        if data:
             self.data_received(data)
-        elif self.paused or not reader.authenticated or reader.error is not None:
+        elif not reader.authenticated or reader.error is not None:
             self.data_received(b"")
-
-    def _pause_reading(self) -> None:
-        if not self.paused and self.transport is not None and not self.closing:
-            self.paused = True
-            self.transport.pause_reading()
-
-    def _go_on(self, c: Client) -> None:
-        """After a turn: the next one if there is more to run, else the peer is read again.
-
-        A client that waits is read too, or its end would not be noticed.
-        """
-        if self.writing_paused:
-            return
-        if (c.pending or self.held) and not c.flags & CLIENT_STOP:
-            self._pause_reading()
-            self.server.next_turn(c)
-        elif self.paused and self.transport is not None and not self.closing and not c.flags & CLIENT_HAS_MORE:
-            self.paused = False
-            self.transport.resume_reading()
 
     def output_bytes(self) -> int:
         """Bytes written and not sent yet."""

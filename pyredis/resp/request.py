@@ -26,7 +26,6 @@ _UNAUTHENTICATED_BULK: Final = 16384
 _SENTINEL: Final = randrange(1 << 60, 1 << 61)
 """An integer put behind a chunk: nobody can send it, so it comes back only from there."""
 _SENTINEL_BYTES: Final = b":%d\r\n" % _SENTINEL
-_WORTH_CUTTING: Final = 1024
 _HUGE_HEADER: Final = re.compile(rb"\*\d{6}")
 
 
@@ -56,10 +55,12 @@ class _StrictParser:
     def idle(self) -> bool:
         return not self.buffer and not self.argc
 
-    def feed(self, data: bytes, out: list[list[bytes]], one: bool) -> None:
-        """Take a chunk, append complete requests to ``out``; with ``one`` only the first. Raises ProtocolError."""
+    def feed(self, data: bytes, out: list[list[bytes]]) -> None:
+        """Take a chunk, append complete requests to ``out``: only one at a time while the client is not authenticated,
+        as it may be AUTH, which changes the limits for the next. Raises ProtocolError."""
         self.buffer += data
         buffer = self.buffer
+        one = not self.limits.authenticated
         at = self.at
         try:
             while at < len(buffer):
@@ -80,17 +81,6 @@ class _StrictParser:
         if len(buffer) > self.limits.query_buffer_limit:
             self.buffer = bytearray()
             raise ProtocolError(b"")
-
-    def take_rest(self) -> bytes:
-        """Give back what follows the request that :meth:`feed` stopped after."""
-        rest = bytes(memoryview(self.buffer)[self.at :])
-        self.buffer = bytearray()
-        self.at = 0
-        return rest
-
-    def missing(self) -> int:
-        """Bytes that the open argument still lacks."""
-        return max(0, self.bulk_len - len(self.buffer))
 
     def _line(self, at: int, too_big: bytes) -> int:
         """Position of the line's CR; -1 if it is not there yet."""
@@ -187,39 +177,20 @@ class RequestReader:
         """
         if self.error is not None:
             return []
-        if self.authenticated and data and data[0] == 0x2A and data[-1] == 0x0A and self._strict.idle():
+        if self.authenticated and data and data[0] == 0x2A and self._strict.idle():
             batch = self._read_fast(data)
             if batch is not None:
                 return batch
         out: list[list[bytes]] = []
         try:
-            self._feed_in_parts(data, out)
+            self._strict.feed(data, out)
         except ProtocolError as e:
             self.error = e
         return out
 
-    def _feed_in_parts(self, data: bytes, out: list[list[bytes]]) -> None:
-        """Strictly read: an open request, and the last one; the plain ones between them may go the fast way."""
-        strict = self._strict
-        if not self.authenticated:
-            strict.feed(data, out, one=True)
-            return
-        if not strict.idle():
-            strict.feed(data, out, one=True)
-            if not out:
-                return
-            data = strict.take_rest()
-        if len(data) > _WORTH_CUTTING and data[0] == 0x2A:
-            cut = data.rfind(b"\r\n*") + 2
-            batch = self._read_fast(data[:cut]) if cut > 2 else None
-            if batch is not None:
-                out += batch
-                data = data[cut:]
-        strict.feed(data, out, one=False)
-
     def _read_fast(self, data: bytes) -> list[list[bytes]] | None:
         """The requests of a chunk that is nothing but whole plain requests; None for any other."""
-        if _HUGE_HEADER.search(data):
+        if data[-1] != 0x0A or _HUGE_HEADER.search(data):
             return None
         reader = self._fast
         try:
@@ -235,10 +206,6 @@ class RequestReader:
             pass
         self._fast = hiredis.Reader(notEnoughData=None)
         return None
-
-    def missing_bytes(self) -> int:
-        """Bytes that the open argument still lacks, as far as it is known."""
-        return self._strict.missing()
 
     def pending_bytes(self) -> int:
         """Bytes received of a request that is not complete."""

@@ -1,0 +1,137 @@
+"""How long a value would be in Redis's snapshot format, without compression; and a list as Redis's nodes.
+
+For DEBUG OBJECT. The sizes are those of the encodings that Redis would use (listpack, intset, quicklist …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pyredis.engines.hash import HashObj
+from pyredis.engines.list import ListObj
+from pyredis.engines.set import SetObj
+from pyredis.engines.zset import ZSetObj
+from pyredis.lib.fpconv import format_double
+from pyredis.lib.intparse import string2ll
+
+_LISTPACK_ENDS: Final = 7
+"""Bytes of a listpack's header and end mark."""
+_NODE_BYTES: Final = 8192
+_NODE_SLACK: Final = 8
+_LONGEST_INT: Final = 20
+
+
+def _length_size(n: int) -> int:
+    """Bytes of a length."""
+    if n < 1 << 6:
+        return 1
+    if n < 1 << 14:
+        return 2
+    return 5 if n < 1 << 32 else 9
+
+
+def _blob_size(n: int) -> int:
+    """Bytes of a string of ``n`` bytes with its length."""
+    return _length_size(n) + n
+
+
+def _string_size(text: bytes | bytearray) -> int:
+    """Bytes of a string; small integers have a short form."""
+    n = string2ll(bytes(text)) if len(text) <= 11 else None
+    if n is not None:
+        for bits, size in ((7, 2), (15, 3), (31, 5)):
+            if -1 << bits <= n < 1 << bits:
+                return size
+    return _blob_size(len(text))
+
+
+def _entry_size(text: bytes) -> int:
+    """Bytes of an element of a listpack."""
+    n = string2ll(text) if len(text) <= _LONGEST_INT else None
+    if n is not None:
+        size = 9
+        if 0 <= n <= 127:
+            size = 1
+        else:
+            for bits, candidate in ((12, 2), (15, 3), (23, 4), (31, 5)):
+                if -1 << bits <= n < 1 << bits:
+                    size = candidate
+                    break
+    else:
+        size = len(text) + (1 if len(text) < 64 else 2 if len(text) < 4096 else 5)
+    for back, limit in ((1, 1 << 7), (2, 1 << 14), (3, 1 << 21), (4, 1 << 28)):
+        if size < limit:
+            return size + back
+    return size + 5
+
+
+def listpack_size(elements: Iterable[bytes]) -> int:
+    """Bytes of a listpack of these elements."""
+    return _LISTPACK_ENDS + sum(map(_entry_size, elements))
+
+
+class Node:
+    """One node of a list as Redis keeps it: ``size`` in bytes, ``elements`` in order, ``plain`` if it holds one
+    large element as it is."""
+
+    __slots__ = ("elements", "plain", "size")
+
+    def __init__(self, plain: bool) -> None:
+        self.plain = plain
+        self.size = 0 if plain else _LISTPACK_ENDS
+        self.elements: list[bytes] = []
+
+
+def quicklist_nodes(elements: Iterable[bytes], packed_threshold: int) -> list[Node]:
+    """The nodes of a list that was filled at its tail: listpacks of at most 8 KB, large elements alone. O(n)."""
+    nodes: list[Node] = []
+    for element in elements:
+        if len(element) >= packed_threshold:
+            node = Node(True)
+            node.size = len(element)
+            node.elements.append(element)
+            nodes.append(node)
+            continue
+        size = _entry_size(element)
+        if not nodes or nodes[-1].plain or nodes[-1].size + size + _NODE_SLACK > _NODE_BYTES:
+            nodes.append(Node(False))
+        nodes[-1].size += size
+        nodes[-1].elements.append(element)
+    return nodes
+
+
+def _intset_size(members: Iterable[bytes]) -> int:
+    numbers = [int(member) for member in members]
+    low, high = min(numbers), max(numbers)
+    for width in (2, 4, 8):
+        if -1 << width * 8 - 1 <= low and high < 1 << width * 8 - 1:
+            return 8 + width * len(numbers)
+    return 8 + 8 * len(numbers)
+
+
+def packed_elements(value: HashObj | ZSetObj) -> list[bytes]:
+    """A hash or sorted set as the flat sequence that its listpack holds."""
+    if isinstance(value, HashObj):
+        return [text for pair in value.fields.items() for text in pair]
+    return [text for member in value for text in (member, format_double(value.scores[member]))]
+
+
+def serialized_length(value: Any, packed_threshold: int) -> int:
+    """Bytes of the value in a snapshot, were it not compressed. O(n)."""
+    if type(value) is ListObj:
+        nodes = quicklist_nodes(value, packed_threshold)
+        return _length_size(len(nodes)) + sum(1 + _blob_size(node.size) for node in nodes)
+    if type(value) is SetObj:
+        if value.intset:
+            return _blob_size(_intset_size(value.members))
+        return _length_size(len(value)) + sum(map(_string_size, value.members))
+    if type(value) is HashObj:
+        if value.packed:
+            return _blob_size(listpack_size(packed_elements(value)))
+        return _length_size(len(value)) + sum(_string_size(k) + _string_size(v) for k, v in value.fields.items())
+    if type(value) is ZSetObj:
+        if value.packed:
+            return _blob_size(listpack_size(packed_elements(value)))
+        return _length_size(len(value)) + sum(_string_size(member) + 8 for member in value.scores)
+    return _string_size(value)
