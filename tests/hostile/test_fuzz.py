@@ -14,12 +14,12 @@ from typing import Any
 
 import hiredis
 import pytest
+from pyredis.core.options import Config
 
 from pyredis.app import all_commands
 from pyredis.core.client import Client
 from pyredis.core.dispatch import run_batch, run_pending
 from pyredis.core.logging import Logger
-from pyredis.core.options import Config
 from pyredis.core.server import Server
 from pyredis.keyspace.db import Database
 from tests.hostile.commands import AWKWARD, mutated_argv, valid
