@@ -1,17 +1,18 @@
 """Requests: bytes from a client to argv lists, and Redis's own refusals of everything that is no request.
 
-hiredis's reader is made for replies, so it accepts what a server must refuse. It is used only for chunks of which it is
-sure that they are whole, plain requests: nothing left over from before, no header that hiredis would answer with a huge
-allocation, nothing but bytes in the result, and where other types could have become bytes or lists, the same bytes when
-the result is encoded again.
-Everything else goes through :class:`_StrictParser`, which is exact and incremental.
+Three ways, the cheapest first; each takes only chunks of which it is sure and hands the others on:
+
+- A chunk that is one short request is split at its line ends; it is one exactly if all lengths fit.
+- hiredis reads pipelines. Its reader is made for replies, so it accepts what a server must refuse. It is used only for
+  chunks that are whole, plain requests: nothing left over from before, no header that hiredis would answer with a huge
+  allocation, nothing but bytes in the result, and where other types could have become bytes or lists, the same bytes
+  when the result is encoded again. A request that the chunk cuts off is kept until its rest has come.
+- Everything else goes through :class:`_StrictParser`, which is exact and incremental.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import chain
-from random import randrange
 from typing import Any, Final
 
 import hiredis
@@ -23,10 +24,15 @@ _INLINE_MAX: Final = 64 << 10
 _INT_MAX: Final = (1 << 31) - 1
 _UNAUTHENTICATED_ARGC: Final = 10
 _UNAUTHENTICATED_BULK: Final = 16384
-_SENTINEL: Final = randrange(1 << 60, 1 << 61)
-"""An integer put behind a chunk: nobody can send it, so it comes back only from there."""
-_SENTINEL_BYTES: Final = b":%d\r\n" % _SENTINEL
+_SENTINEL: Final = b":0\r\n"
+"""Put behind a chunk: hiredis gives it back as 0, with nothing left to read, only if no request was left open."""
 _HUGE_HEADER: Final = re.compile(rb"\*\d{6}")
+_CRLF: Final = b"\r\n"
+_SHORT: Final = 4096
+_BULK_LINES: Final = tuple(b"$%d" % n for n in range(_SHORT + 1))
+_PARTS: Final = {b"*%d" % argc: 2 * argc + 2 for argc in range(1, 33)}
+"""The first line of a request → into how many parts its line ends split it."""
+_join: Final = b"".join
 
 
 class ProtocolError(Exception):
@@ -55,12 +61,10 @@ class _StrictParser:
     def idle(self) -> bool:
         return not self.buffer and not self.argc
 
-    def feed(self, data: bytes, out: list[list[bytes]]) -> None:
-        """Take a chunk, append complete requests to ``out``: only one at a time while the client is not authenticated,
-        as it may be AUTH, which changes the limits for the next. Raises ProtocolError."""
+    def feed(self, data: bytes, out: list[list[bytes]], one: bool = False) -> None:
+        """Take a chunk, append complete requests to ``out``: with ``one`` the first only. Raises ProtocolError."""
         self.buffer += data
         buffer = self.buffer
-        one = not self.limits.authenticated
         at = self.at
         try:
             while at < len(buffer):
@@ -81,6 +85,13 @@ class _StrictParser:
         if len(buffer) > self.limits.query_buffer_limit:
             self.buffer = bytearray()
             raise ProtocolError(b"")
+
+    def take_rest(self) -> bytes:
+        """Behind a complete request: what has not been read yet, taken away."""
+        rest = bytes(memoryview(self.buffer)[self.at :])
+        self.buffer = bytearray()
+        self.at = 0
+        return rest
 
     def _line(self, at: int, too_big: bytes) -> int:
         """Position of the line's CR; -1 if it is not there yet."""
@@ -177,35 +188,63 @@ class RequestReader:
         """
         if self.error is not None:
             return []
-        if self.authenticated and data and data[0] == 0x2A and self._strict.idle():
-            batch = self._read_fast(data)
-            if batch is not None:
-                return batch
         out: list[list[bytes]] = []
+        strict = self._strict
         try:
-            self._strict.feed(data, out)
+            if not self.authenticated:
+                # It may be AUTH, which changes the limits of what follows.
+                strict.feed(data, out, one=True)
+                return out
+            if not strict.idle():
+                strict.feed(data, out, one=True)
+                if not out:
+                    return out
+                data = strict.take_rest()
+            if len(data) <= _SHORT:
+                argv = split_request(data)
+                if argv is not None:
+                    out.append(argv)
+                    return out
+            if data and data[0] == 0x2A and self._read_fast(data, out):
+                return out
+            strict.feed(data, out)
         except ProtocolError as e:
             self.error = e
         return out
 
-    def _read_fast(self, data: bytes) -> list[list[bytes]] | None:
-        """The requests of a chunk that is nothing but whole plain requests; None for any other."""
-        if data[-1] != 0x0A or _HUGE_HEADER.search(data):
-            return None
+    def _read_fast(self, data: bytes, out: list[list[bytes]]) -> bool:
+        """Append the requests of a chunk of plain requests to ``out``; False, and nothing done, for any other chunk.
+
+        What is behind the last whole request is given to the strict parser to keep. Raises ProtocolError.
+        """
+        if _HUGE_HEADER.search(data):
+            return False
         reader = self._fast
+        batch: list[list[bytes]] = []
         try:
-            reader.feed(data)
-            reader.feed(_SENTINEL_BYTES)
-            batch: list[Any] = list(iter(reader.gets, None))
-            # The sentinel comes back as itself only if nothing was left open before it.
-            if batch and batch.pop() == _SENTINEL:
-                b"".join(chain.from_iterable(batch))  # raises unless all arguments are byte strings
-                if all(batch) and (not _may_hold_other_types(data) or _encoded(batch) == data):
-                    return batch
+            reader.feed(data + _SENTINEL)
+            gets = reader.gets
+            argv = gets()
+            while type(argv) is list:
+                _join(argv)  # raises unless all arguments are byte strings
+                batch.append(argv)
+                argv = gets()
         except (hiredis.HiredisError, TypeError):
-            pass
+            self._fast = hiredis.Reader(notEnoughData=None)
+            return False
+        if argv == 0 and not reader.has_data():
+            if all(batch) and (not _may_hold_other_types(data) or _encoded(batch) == data):
+                out += batch
+                return True
+            return False
         self._fast = hiredis.Reader(notEnoughData=None)
-        return None
+        if argv is None and batch and all(batch):
+            whole = _encoded(batch)
+            if data.startswith(whole):
+                out += batch
+                self._strict.feed(data[len(whole) :], out)
+                return True
+        return False
 
     def pending_bytes(self) -> int:
         """Bytes received of a request that is not complete."""
@@ -218,6 +257,36 @@ def _may_hold_other_types(data: bytes) -> bool:
     They need not be behind a line's end, because the two bytes behind a value are skipped unseen.
     """
     return 0x2B in data or 0x3D in data or 0x28 in data or 0x3E in data or 0x7E in data or 0x25 in data or 0x7C in data
+
+
+def split_request(data: bytes) -> list[bytes] | None:
+    """The request of a chunk that is exactly one, of at most 32 short arguments without line ends; None for any other.
+
+    >>> split_request(b"*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\nk\\r\\n")
+    [b'GET', b'k']
+    """
+    parts = data.split(_CRLF)
+    n = len(parts)
+    if _PARTS.get(parts[0]) != n or parts[-1]:
+        return None
+    lines = _BULK_LINES
+    if n == 6:
+        _, name_line, name, key_line, key, _ = parts
+        if name_line == lines[len(name)] and key_line == lines[len(key)]:
+            return [name, key]
+        return None
+    if n == 8:
+        _, name_line, name, key_line, key, value_line, value, _ = parts
+        if name_line == lines[len(name)] and key_line == lines[len(key)] and value_line == lines[len(value)]:
+            return [name, key, value]
+        return None
+    argv = parts[2:n:2]
+    at = 1
+    for arg in argv:
+        if parts[at] != lines[len(arg)]:
+            return None
+        at += 2
+    return argv
 
 
 def _encoded(batch: list[list[bytes]]) -> bytes:
