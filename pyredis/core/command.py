@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 Proc = Callable[["Client", list[bytes]], "bytes | None"]
 """A command's body: ``(client, argv) -> encoded reply``; None means that no reply is due now (blocked, or queued)."""
 
+Columns = Callable[["Client", list[tuple[bytes, ...]]], "bytes | None"]
+"""Runs a pipeline of one command at once: ``(client, columns) -> replies``, a column being the arguments at one
+position of all the command lines (the names are column 0). Asked only while nobody watches, waits, listens or
+copies changes, and no key has a deadline. None says that the lines must run one by one; nothing is changed then."""
+
 GetKeys = Callable[[list[bytes]], "list[tuple[int, int]]"]
 """Finds keys where key specs cannot: ``argv -> [(position, KEY_* flags)]``."""
 
@@ -307,6 +312,10 @@ COMMANDS: dict[bytes, CommandSpec] = {}
 """All declarations: upper-case name → spec; subcommands are in their container's ``subs``."""
 
 
+COLUMNS: dict[bytes, Columns] = {}
+"""Upper-case name → how a pipeline of the command runs at once."""
+
+
 def _categories(spec: CommandSpec, acl: int | None) -> int:
     """The ACL categories: the group's (or the explicit ones) and those that follow from the flags."""
     categories = _GROUP_CATEGORY[spec.group] if acl is None else acl
@@ -375,6 +384,16 @@ def command(
     return register
 
 
+def columns(name: bytes) -> Callable[[Columns], Columns]:
+    """Declare how a pipeline of the command ``name`` runs at once."""
+
+    def register(run: Columns) -> Columns:
+        COLUMNS[name] = run
+        return run
+
+    return register
+
+
 def container(
     fullname: bytes,
     arity: int,
@@ -408,7 +427,9 @@ class Command:
     __slots__ = (
         "argc_max",
         "argc_min",
+        "by_run",
         "calls",
+        "columns",
         "failed_calls",
         "flags",
         "fullname",
@@ -425,7 +446,10 @@ class Command:
         self.spec = spec
         self.fullname = spec.fullname
         self.proc: Proc | None = spec.proc
+        self.columns = None if spec.parent else COLUMNS.get(spec.name)
         self.flags = spec.flags
+        self.by_run = bool(spec.flags & (CMD_FAST | CMD_CHEAP))
+        """Whether a run of calls is measured as one."""
         self.argc_min = spec.argc_min
         self.argc_max = spec.argc_max
         self.calls = 0

@@ -33,8 +33,6 @@ from pyredis.core.client import (
 from pyredis.core.command import (
     CMD_ADMIN,
     CMD_BLOCKING,
-    CMD_CHEAP,
-    CMD_FAST,
     CMD_MAY_REPLICATE,
     CMD_NO_AUTH,
     CMD_NO_MULTI,
@@ -59,7 +57,8 @@ if TYPE_CHECKING:
 EMPTY: Final[dict[bytes, Command]] = {}
 _NEVER_FAST: Final = CMD_ADMIN | CMD_BLOCKING | CMD_NO_AUTH | CMD_PUBSUB | CMD_NOSCRIPT | CMD_SKIP_MONITOR
 
-_MEASURED_BY_RUN: Final = CMD_FAST | CMD_CHEAP
+_PIPELINE: Final = 4
+"""From so many command lines in one chunk on, it is worth asking whether all are the same command."""
 
 # Bits of server.gates: why all clients take the path with all checks.
 GATE_MONITOR: Final = 1
@@ -95,8 +94,13 @@ def set_gate(server: Server, bit: int, on: bool) -> None:
             refresh_fast(c)
 
 
-def run_batch(c: Client, batch: list[list[bytes]]) -> None:
-    """Run the commands of one chunk of input; replies are left in ``c.out``, unrun commands in ``c.pending``."""
+def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
+    """Run the commands of one chunk of input; replies are left in ``c.out``, unrun commands in ``c.pending``.
+
+    ``started`` is a reading of ``perf_counter_ns`` from just before.
+    """
+    if len(batch) >= _PIPELINE and _run_columns(c, batch, started):
+        return
     server = c.server
     append = c.out.append
     fast = c.fast
@@ -104,27 +108,25 @@ def run_batch(c: Client, batch: list[list[bytes]]) -> None:
     dirty = server.dirty
     previous: Command | None = None
     n = 0
-    position = 0
-    started = perf_counter_ns()
-    for argv in batch:
-        position += 1
+    rest = iter(batch)
+    for argv in rest:
         cmd = fast.get(argv[0])
         if cmd is None or not cmd.argc_min <= len(argv) <= cmd.argc_max:
             if previous is not None:
-                account(server, previous, n, perf_counter_ns() - started)
-                c.last_cmd = previous
+                _account_run(c, previous, n, perf_counter_ns() - started, argv)
                 previous = None
             process_command(c, argv)
             if c.flags & CLIENT_STOP:
-                c.pending += batch[position:]
-                return
+                break
             fast, feeders, dirty = c.fast, server.feeders, server.dirty
+            started = perf_counter_ns()
             continue
         if cmd is not previous:
-            now = perf_counter_ns()
             if previous is not None:
+                now = perf_counter_ns()
                 account(server, previous, n, now - started)
-            previous, n, started = cmd, 0, now
+                started = now
+            previous, n = cmd, 0
         n += 1
         try:
             reply = cmd.proc(c, argv)  # type: ignore[misc]  # only commands with a body are in the table
@@ -143,18 +145,53 @@ def run_batch(c: Client, batch: list[list[bytes]]) -> None:
             server.handle_ready_keys()
             if c.flags & CLIENT_STOP:
                 break
-        if not cmd.flags & _MEASURED_BY_RUN:
+        if not cmd.by_run:
             now = perf_counter_ns()
-            elapsed = now - started
-            account(server, cmd, n, elapsed)
-            if elapsed > server.slowlog_threshold_ns:
-                server.slow_command(c, cmd, argv, elapsed)
-            previous, started, c.last_cmd = None, now, cmd
+            _account_run(c, cmd, n, now - started, argv)
+            previous, started = None, now
     if previous is not None:
-        account(server, previous, n, perf_counter_ns() - started)
-        c.last_cmd = previous
-    if position < len(batch):
-        c.pending += batch[position:]
+        _account_run(c, previous, n, perf_counter_ns() - started, argv)
+    if c.flags & CLIENT_STOP:
+        c.pending += rest
+
+
+def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
+    """Run a pipeline that is one command again and again, if that can be done at once; False if not."""
+    server = c.server
+    first = batch[0]
+    cmd = c.fast.get(first[0])
+    db = c.db
+    if (
+        cmd is None
+        or cmd.columns is None
+        or len(batch[-1]) != len(first)
+        or batch[-1][0] != first[0]
+        or db.gate
+        or db.hooks
+        or server.feeders
+        or not cmd.argc_min <= len(first) <= cmd.argc_max
+    ):
+        return False
+    try:
+        columns = list(zip(*batch, strict=True))
+    except ValueError:
+        return False
+    if columns[0].count(first[0]) != len(batch):
+        return False
+    replies = cmd.columns(c, columns)
+    if replies is None:
+        return False
+    c.out.append(replies)
+    _account_run(c, cmd, len(batch), perf_counter_ns() - started, first)
+    return True
+
+
+def _account_run(c: Client, cmd: Command, n: int, elapsed_ns: int, argv: list[bytes]) -> None:
+    """The end of a run of the same command; what took long is told if it is known which call it was."""
+    account(c.server, cmd, n, elapsed_ns)
+    c.last_cmd = cmd
+    if n == 1 and elapsed_ns > c.server.slowlog_threshold_ns:
+        c.server.slow_command(c, cmd, argv, elapsed_ns)
 
 
 def account(server: Server, cmd: Command, n: int, elapsed_ns: int) -> None:
@@ -400,6 +437,6 @@ def run_pending(c: Client) -> None:
     """Go on with the commands that arrived while the client waited."""
     while c.pending and not c.flags & CLIENT_STOP:
         batch, c.pending = c.pending, []
-        run_batch(c, batch)
+        run_batch(c, batch, perf_counter_ns())
     if c.flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED):
         c.pending = []

@@ -50,21 +50,33 @@ HOOK_TRACKING: Final = 8
 
 
 class Clock:
-    """The source of time; tests replace it to drive expiry without sleeping."""
+    """The source of time; tests drive expiry with it without sleeping.
 
-    __slots__ = ("offset",)
+    Commands need the time and how long they took, and one reading has to do for both: ``base`` is what must be added to
+    ``perf_counter_ns()`` to get Unix nanoseconds. The cron sets it anew, so that it follows when the system's clock is
+    put right.
+    """
+
+    __slots__ = ("base", "offset")
 
     def __init__(self) -> None:
         self.offset = 0.0
         """Seconds added to the real time."""
+        self.base = 0
+        self.synchronise()
 
     def time(self) -> float:
         """Unix time in seconds."""
         return time.time() + self.offset
 
+    def synchronise(self) -> None:
+        """Set ``base`` by the system's clock."""
+        self.base = time.time_ns() + int(self.offset * 1e9) - time.perf_counter_ns()
+
     def advance(self, seconds: float) -> None:
         """Let time jump forward."""
         self.offset += seconds
+        self.synchronise()
 
 
 class KeyspaceState:
@@ -105,6 +117,7 @@ class KeyspaceState:
 
     def update_time(self) -> None:
         """Read the clock."""
+        self.clock.synchronise()
         self.mstime = int(self.clock.time() * 1000)
 
     def set_notify_flags(self, flags: int) -> None:

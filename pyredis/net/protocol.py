@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, cast
 
 from pyredis.core.client import (
@@ -25,6 +26,8 @@ from pyredis.resp.request import RequestReader
 if TYPE_CHECKING:
     from pyredis.core.server import Server
 
+_BEHIND_FROM: Final = 64 << 10
+"""Unsent reply bytes from which on a client's output limits are looked at."""
 _STOP_READING_AT: Final = 256 << 20
 """Unsent reply bytes from which on a client is not read any more."""
 
@@ -48,6 +51,8 @@ class ClientProtocol(asyncio.Protocol):
         self.reader: RequestReader | None = None
         self.held = bytearray()
         """What a client has sent that waits: not looked at before it goes on."""
+        self.behind = False
+        """True while the peer has not taken what was written: more than the transport's high-water mark waits."""
         self.paused = False
         self.closing = False
 
@@ -57,7 +62,7 @@ class ClientProtocol(asyncio.Protocol):
         """Refuse what may not connect, else make the client."""
         server = self.server
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=_STOP_READING_AT, low=_STOP_READING_AT // 2)
+        self._set_high_water()
         server.update_time()
         config = server.config
         if len(server.clients) >= config.maxclients:
@@ -117,19 +122,24 @@ class ClientProtocol(asyncio.Protocol):
         stats = server.stats
         stats.net_input_bytes += len(data)
         stats.reads_processed += 1
-        server.mstime = c.last_interaction = int(server.clock.time() * 1000)
+        started = perf_counter_ns()
+        server.mstime = c.last_interaction = (started + server.clock.base) // 1_000_000
         if reader.authenticated != c.authenticated:
             reader.authenticated = not c.auth_required()
         batch = reader.feed(data)
         if batch:
-            run_batch(c, batch)
+            run_batch(c, batch, started)
             if not reader.authenticated:
                 self._one_by_one(c, reader)
         if reader.error is not None:
             self._protocol_error(c, reader.error.message)
-        if c.out or c.flags & CLIENT_CLOSE_AFTER_REPLY:
+        out = c.out
+        if out:
+            reply = out[0] if len(out) == 1 else b"".join(out)
+            out.clear()
+            self.write(reply)
+        if c.flags & CLIENT_CLOSE_AFTER_REPLY or server.pending_writes or server.ready_keys:
             server.flush_client(c)
-        if server.pending_writes or server.ready_keys:
             server.after_event()
 
     def _one_by_one(self, c: Client, reader: RequestReader) -> None:
@@ -139,7 +149,7 @@ class ClientProtocol(asyncio.Protocol):
             batch = reader.feed(b"")
             if not batch:
                 break
-            run_batch(c, batch)
+            run_batch(c, batch, perf_counter_ns())
 
     def _hold(self, c: Client, data: bytes) -> None:
         """Keep what a waiting client sends, up to the limit of the query buffer."""
@@ -173,16 +183,23 @@ class ClientProtocol(asyncio.Protocol):
         self.transport = None
 
     def pause_writing(self) -> None:
-        """The peer reads too slowly: it is not read from either."""
-        if not self.paused and self.transport is not None and not self.closing:
-            self.paused = True
-            self.transport.pause_reading()
+        """The peer reads more slowly than it asks: from now on its limits are looked at."""
+        self.behind = True
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
+        self.behind = False
+        if self.client is not None:
+            self.client.out_soft_since = 0
         if self.paused and self.transport is not None and not self.closing:
             self.paused = False
             self.transport.resume_reading()
+
+    def _set_high_water(self) -> None:
+        """Below the mark nothing is looked at, so it must not be above any limit."""
+        limits = self.server.config.client_output_buffer_limit.values()
+        mark = min([_BEHIND_FROM, *(limit for hard, soft, _ in limits for limit in (hard, soft) if limit)])
+        cast(asyncio.Transport, self.transport).set_write_buffer_limits(high=mark, low=mark // 2)
 
     # --- the client's side ------------------------------------------------------------------------------------
 
@@ -195,11 +212,8 @@ class ClientProtocol(asyncio.Protocol):
         stats.net_output_bytes += len(data)
         stats.writes_processed += 1
         transport.write(data)
-        c = self.client
-        if c is not None:
-            waiting = transport.get_write_buffer_size()
-            if waiting or c.out_soft_since:
-                self._check_output_limit(c, waiting)
+        if self.behind and self.client is not None:
+            self._check_output_limit(self.client, transport.get_write_buffer_size())
 
     def _check_output_limit(self, c: Client, waiting: int) -> None:
         kind = "replica" if c.flags & CLIENT_REPLICA else "normal"
@@ -220,6 +234,9 @@ class ClientProtocol(asyncio.Protocol):
                 f"Client id={c.id} addr={c.addr.decode()} closed for overcoming of output buffer limits."
             )
             self.abort()
+        elif waiting > _STOP_READING_AT and not self.paused:
+            self.paused = True
+            cast(asyncio.Transport, self.transport).pause_reading()
 
     def check_limits(self) -> None:
         """For the cron: a soft limit is over its time even if nothing more is written."""

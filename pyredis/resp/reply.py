@@ -33,6 +33,7 @@ FALSE: Final = (b"", b"", b":0\r\n", b"#f\r\n")
 _CACHED: Final = 4096
 INTEGERS: Final = tuple(b":%d\r\n" % n for n in range(_CACHED))
 BULK_HEADERS: Final = tuple(b"$%d\r\n" % n for n in range(_CACHED))
+_BETWEEN: Final = tuple(b"\r\n$%d\r\n" % n for n in range(_CACHED))
 ARRAY_HEADERS: Final = tuple(b"*%d\r\n" % n for n in range(_CACHED))
 
 
@@ -41,6 +42,12 @@ def integer(n: int) -> bytes:
     if 0 <= n < _CACHED:
         return INTEGERS[n]
     return b":%d\r\n" % n
+
+
+def integers(first: int, last: int) -> bytes:
+    """``:first`` to ``:last``, one reply after the other."""
+    count = last - first + 1
+    return b":%d\r\n" * count % tuple(range(first, last + 1))
 
 
 def bulk(value: bytes | bytearray) -> bytes:
@@ -94,19 +101,32 @@ def array(items: Sequence[bytes]) -> bytes:
 def _bulks(header: bytes, values: Sequence[bytes]) -> bytes:
     """``header`` and each value as a bulk string.
 
-    Slice assignment of headers and bodies and one join is the fastest way measured in pure Python: 4.7 µs for
-    100 elements where a comprehension takes 18 µs.
+    Values of one length, as most are, need one join with what stands between them: 2 µs for 100 elements, where a
+    comprehension takes 18 µs; others an interleaved list, 6 µs.
     """
     n = len(values)
-    parts: list[bytes] = [CRLF] * (3 * n + 1)
-    parts[0] = header
-    headers = BULK_HEADERS
+    if not n:
+        return header
+    sizes = list(map(len, values))
+    first = sizes[0]
+    if sizes.count(first) == n:
+        between = b"\r\n$%d\r\n" % first
+        return b"%b%b%b\r\n" % (header, between[2:], between.join(values))
+    parts: list[bytes] = [CRLF] * (2 * n)
+    lines = _BETWEEN
     try:
-        parts[1::3] = [headers[size] for size in map(len, values)]
+        parts[::2] = [lines[size] for size in sizes]
     except IndexError:
-        parts[1::3] = [b"$%d\r\n" % size for size in map(len, values)]
-    parts[2::3] = values
+        parts[::2] = [b"\r\n$%d\r\n" % size for size in sizes]
+    parts[1::2] = values
+    parts[0] = header + parts[0][2:]
+    parts.append(CRLF)
     return b"".join(parts)
+
+
+def bulks(values: Sequence[bytes]) -> bytes:
+    """Bulk strings, one reply after the other. Raises TypeError if a value is no byte string."""
+    return _bulks(b"", values)
 
 
 def bulk_array(values: Sequence[bytes]) -> bytes:

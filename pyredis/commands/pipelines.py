@@ -1,0 +1,186 @@
+"""Pipelines of one command, run at once: bulk loading and bulk reading at the speed of dicts and joins.
+
+A chunk of input that is the same command with the same number of arguments again and again comes as columns (see
+``core.command.columns``). Each function here does what running the lines one by one would do, for the usual case only:
+it returns None, before it has changed anything, whenever some line might need more (another type, an error, a key that
+goes, encodings that may change).
+"""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import Any
+
+from pyredis.core.client import Client
+from pyredis.core.command import columns
+from pyredis.engines.hash import HashObj
+from pyredis.engines.list import ListObj
+from pyredis.engines.set import SetObj
+from pyredis.lib.intparse import LLONG_MAX, string2ll
+from pyredis.resp.reply import NULL, OK, ONE, PONG, ZERO, bulk, bulks, integers
+
+Columns = list[tuple[bytes, ...]]
+
+
+def _one_key(columns: Columns) -> bytes | None:
+    """The key if all lines name the same."""
+    keys = columns[1]
+    return keys[0] if keys.count(keys[0]) == len(keys) else None
+
+
+@columns(b"PING")
+def ping_columns(c: Client, columns: Columns) -> bytes | None:
+    return PONG * len(columns[0]) if len(columns) == 1 else None
+
+
+@columns(b"SET")
+def set_columns(c: Client, columns: Columns) -> bytes | None:
+    if len(columns) != 3:
+        return None
+    _, keys, values = columns
+    db = c.db
+    db.dict.update(zip(keys, values, strict=True))
+    db.ks.dirty += len(keys)
+    return OK * len(keys)
+
+
+@columns(b"GET")
+def get_columns(c: Client, columns: Columns) -> bytes | None:
+    ks = c.db.ks
+    values: list[Any] = list(map(c.db.dict.get, columns[1]))
+    misses = 0
+    try:
+        replies = bulks(values)
+    except TypeError:
+        if not {bytes, NoneType}.issuperset(map(type, values)):
+            return None
+        null = NULL[c.resp]
+        misses = values.count(None)
+        replies = b"".join([null if value is None else bulk(value) for value in values])
+    ks.stat_keyspace_hits += len(values) - misses
+    ks.stat_keyspace_misses += misses
+    return replies
+
+
+@columns(b"INCR")
+def incr_columns(c: Client, columns: Columns) -> bytes | None:
+    key = _one_key(columns)
+    if key is None:
+        return None
+    db = c.db
+    value = db.dict.get(key)
+    old = string2ll(value) if type(value) is bytes else None
+    count = len(columns[1])
+    if old is None or old > LLONG_MAX - count:
+        return None
+    db.dict[key] = b"%d" % (old + count)
+    db.ks.dirty += count
+    return integers(old + 1, old + count)
+
+
+def _push_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
+    if len(columns) != 3:
+        return None
+    key = _one_key(columns)
+    if key is None:
+        return None
+    db = c.db
+    value = db.dict.get(key)
+    if type(value) is not ListObj:
+        return None
+    length = len(value)
+    if head:
+        value.push_head_many(columns[2])
+    else:
+        value.push_tail_many(columns[2])
+    count = len(columns[2])
+    db.ks.dirty += count
+    return integers(length + 1, length + count)
+
+
+@columns(b"LPUSH")
+def lpush_columns(c: Client, columns: Columns) -> bytes | None:
+    return _push_columns(c, columns, True)
+
+
+@columns(b"RPUSH")
+def rpush_columns(c: Client, columns: Columns) -> bytes | None:
+    return _push_columns(c, columns, False)
+
+
+def _pop_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
+    key = _one_key(columns) if len(columns) == 2 else None
+    if key is None:
+        return None
+    db = c.db
+    value = db.dict.get(key)
+    count = len(columns[1])
+    if type(value) is not ListObj or len(value) <= count:
+        return None
+    popped = value.pop_head_n(count) if head else value.pop_tail_n(count)
+    db.ks.dirty += count
+    return bulks(popped)
+
+
+@columns(b"LPOP")
+def lpop_columns(c: Client, columns: Columns) -> bytes | None:
+    return _pop_columns(c, columns, True)
+
+
+@columns(b"RPOP")
+def rpop_columns(c: Client, columns: Columns) -> bytes | None:
+    return _pop_columns(c, columns, False)
+
+
+@columns(b"SADD")
+def sadd_columns(c: Client, columns: Columns) -> bytes | None:
+    key = _one_key(columns) if len(columns) == 3 else None
+    if key is None:
+        return None
+    db = c.db
+    value = db.dict.get(key)
+    if type(value) is not SetObj:
+        return None
+    before = len(value.members)
+    limit = c.server.config.set_max_intset_entries
+    add = value.add
+    replies = [ONE if add(member, limit) else ZERO for member in columns[2]]
+    db.ks.dirty += len(value.members) - before
+    return b"".join(replies)
+
+
+@columns(b"SPOP")
+def spop_columns(c: Client, columns: Columns) -> bytes | None:
+    key = _one_key(columns) if len(columns) == 2 else None
+    if key is None:
+        return None
+    db = c.db
+    value = db.dict.get(key)
+    count = len(columns[1])
+    if value is None:
+        return NULL[c.resp] * count
+    if type(value) is not SetObj or len(value.members) <= count:
+        return None
+    rng = c.server.rng
+    popped = [value.pop_random(rng) for _ in range(count)]
+    db.ks.dirty += count
+    return bulks(popped)
+
+
+@columns(b"HSET")
+def hset_columns(c: Client, columns: Columns) -> bytes | None:
+    key = _one_key(columns) if len(columns) == 4 else None
+    if key is None:
+        return None
+    db = c.db
+    value = db.dict.get(key)
+    if type(value) is not HashObj:
+        return None
+    config = c.server.config
+    entries, longest = config.hash_max_listpack_entries, config.hash_max_listpack_value
+    put = value.set
+    replies = [
+        ONE if put(field, data, entries, longest) else ZERO for field, data in zip(columns[2], columns[3], strict=True)
+    ]
+    db.ks.dirty += len(replies)
+    return b"".join(replies)
