@@ -101,7 +101,6 @@ def config_resetstat_command(c: Client, argv: list[bytes]) -> bytes | None:
     for cmd in server.commands.values():
         cmd.reset_stats()
     server.stats.reset()
-    server.stat_numcommands = 0
     server.stat_keyspace_hits = server.stat_keyspace_misses = 0
     server.stat_expired_keys = server.stat_expired_time_cap_reached_count = 0
     return OK

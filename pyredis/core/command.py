@@ -421,7 +421,7 @@ _NOWHERE: Final = Discard()
 class Command:
     """A declared command as one server has it: the spec's hot fields, and what this server counts.
 
-    ``usec`` is in microseconds as a float.
+    ``nsec``: how long all its calls took, in nanoseconds.
     """
 
     __slots__ = (
@@ -434,12 +434,12 @@ class Command:
         "flags",
         "fullname",
         "histogram",
+        "nsec",
         "proc",
         "recorded",
         "rejected_calls",
         "spec",
         "subs",
-        "usec",
     )
 
     def __init__(self, spec: CommandSpec) -> None:
@@ -453,7 +453,7 @@ class Command:
         self.argc_min = spec.argc_min
         self.argc_max = spec.argc_max
         self.calls = 0
-        self.usec = 0.0
+        self.nsec = 0
         self.rejected_calls = 0
         self.failed_calls = 0
         self.recorded: Histogram = {}
@@ -471,7 +471,7 @@ class Command:
     def reset_stats(self) -> None:
         """Forget all counts (CONFIG RESETSTAT), the subcommands' too."""
         self.calls = self.rejected_calls = self.failed_calls = 0
-        self.usec = 0.0
+        self.nsec = 0
         self.recorded.clear()
         for sub in self.subs.values():
             sub.reset_stats()

@@ -124,7 +124,7 @@ def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
         if cmd is not previous:
             if previous is not None:
                 now = perf_counter_ns()
-                account(server, previous, n, now - started)
+                account(previous, n, now - started)
                 started = now
             previous, n = cmd, 0
         n += 1
@@ -153,6 +153,29 @@ def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
         _account_run(c, previous, n, perf_counter_ns() - started, argv)
     if c.flags & CLIENT_STOP:
         c.pending += rest
+
+
+def run_one(c: Client, argv: list[bytes], started: int) -> None:
+    """Run a command that came alone, as :func:`run_batch` does a chunk of them."""
+    server = c.server
+    cmd = c.fast.get(argv[0])
+    if cmd is None or not cmd.argc_min <= len(argv) <= cmd.argc_max:
+        process_command(c, argv)
+        return
+    dirty = server.dirty
+    try:
+        reply = cmd.proc(c, argv)  # type: ignore[misc]  # only commands with a body are in the table
+    except CommandError as e:
+        reply = error_reply(server, e.message)
+        cmd.failed_calls += 1
+    except Exception:
+        internal_error(c, cmd, argv)
+        reply = None
+    if reply is not None:
+        c.out.append(reply)
+    if server.feeders and (server.dirty != dirty or server.also_propagate):
+        after_write(c, argv, dirty)
+    _account_run(c, cmd, 1, perf_counter_ns() - started, argv)
 
 
 def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
@@ -188,17 +211,16 @@ def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
 
 def _account_run(c: Client, cmd: Command, n: int, elapsed_ns: int, argv: list[bytes]) -> None:
     """The end of a run of the same command; what took long is told if it is known which call it was."""
-    account(c.server, cmd, n, elapsed_ns)
     c.last_cmd = cmd
-    if n == 1 and elapsed_ns > c.server.slowlog_threshold_ns:
+    account(cmd, n, elapsed_ns)
+    if elapsed_ns > c.server.slowlog_threshold_ns and n == 1:
         c.server.slow_command(c, cmd, argv, elapsed_ns)
 
 
-def account(server: Server, cmd: Command, n: int, elapsed_ns: int) -> None:
+def account(cmd: Command, n: int, elapsed_ns: int) -> None:
     """Add ``n`` calls that took ``elapsed_ns`` together to a command's statistics."""
     cmd.calls += n
-    cmd.usec += elapsed_ns / 1000
-    server.stat_numcommands += n
+    cmd.nsec += elapsed_ns
     mean = elapsed_ns // n >> UNIT_BITS
     histogram = cmd.histogram
     histogram[mean] = histogram.get(mean, 0) + n
@@ -393,7 +415,7 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     server.no_touch = False
     elapsed = perf_counter_ns() - started
     if not c.flags & CLIENT_BLOCKED:
-        account(server, cmd, 1, elapsed)
+        account(cmd, 1, elapsed)
         if elapsed > server.slowlog_threshold_ns and not cmd.flags & CMD_SKIP_SLOWLOG:
             server.slow_command(c, cmd, argv, elapsed)
     if server.monitors and not cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
@@ -429,7 +451,7 @@ def call_blocked(c: Client) -> None:
     if server.feeders and (server.dirty != dirty or server.also_propagate):
         after_write(c, argv, dirty)
     if reply is not None:
-        account(server, cmd, 1, perf_counter_ns() - started)
+        account(cmd, 1, perf_counter_ns() - started)
         server.end_wait(c, reply)
 
 

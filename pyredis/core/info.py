@@ -319,7 +319,7 @@ def _commandstats(s: Server) -> Fields:
     return [
         (
             "cmdstat_" + cmd.fullname.decode(),
-            f"calls={cmd.calls},usec={cmd.usec:.0f},usec_per_call={cmd.usec / cmd.calls if cmd.calls else 0:.2f},"
+            f"calls={cmd.calls},usec={cmd.nsec // 1000},usec_per_call={cmd.nsec / 1000 / max(cmd.calls, 1):.2f},"
             f"rejected_calls={cmd.rejected_calls},failed_calls={cmd.failed_calls}",
         )
         for cmd in all_commands(s.commands)

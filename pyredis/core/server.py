@@ -21,7 +21,7 @@ from pyredis.core.client import (
     CLIENT_UNBLOCKED,
     Client,
 )
-from pyredis.core.command import CMD_FAST, Command, build_table
+from pyredis.core.command import CMD_FAST, Command, all_commands, build_table
 from pyredis.core.dispatch import GATE_PAUSED, GATE_SLOWLOG, build_fast_table, refresh_fast, run_pending, set_gate
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
@@ -102,7 +102,6 @@ class Server(KeyspaceState):
         self.feeders: list[Feeder] = []
 
         self.stats = Stats()
-        self.stat_numcommands = 0
         self.slowlog = Slowlog()
         self.latency = LatencyMonitor()
         self.on_shutdown: Callable[[int], None] | None = None
@@ -123,6 +122,11 @@ class Server(KeyspaceState):
         self.on_expired = propagate_expired
         self.apply_slowlog_config()
         self.set_notify_flags(config.notify_keyspace_events)
+
+    @property
+    def stat_numcommands(self) -> int:
+        """Commands run since the start or the last CONFIG RESETSTAT."""
+        return sum(cmd.calls for cmd in all_commands(self.commands))
 
     # --- clients ----------------------------------------------------------------------------------------------
 

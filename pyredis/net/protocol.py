@@ -20,8 +20,8 @@ from pyredis.core.client import (
     CLIENT_UNIX_SOCKET,
     Client,
 )
-from pyredis.core.dispatch import end_after_reply, error_reply, run_batch
-from pyredis.resp.request import RequestReader
+from pyredis.core.dispatch import end_after_reply, error_reply, run_batch, run_one
+from pyredis.resp.request import RequestReader, split_request
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -48,7 +48,10 @@ class ClientProtocol(asyncio.Protocol):
         self.unix_path = unix_path
         self.transport: asyncio.Transport | None = None
         self.client: Client | None = None
-        self.reader: RequestReader | None = None
+        config = server.config
+        self.reader = RequestReader(
+            proto_max_bulk_len=config.proto_max_bulk_len, query_buffer_limit=config.client_query_buffer_limit
+        )
         self.held = bytearray()
         """What a client has sent that waits: not looked at before it goes on."""
         self.behind = False
@@ -83,9 +86,6 @@ class ClientProtocol(asyncio.Protocol):
         if self.unix_path:
             client.flags |= CLIENT_UNIX_SOCKET
         self.client = client
-        self.reader = RequestReader(
-            proto_max_bulk_len=config.proto_max_bulk_len, query_buffer_limit=config.client_query_buffer_limit
-        )
         server.add_client(client)
         self.reader.authenticated = not client.auth_required()
 
@@ -117,13 +117,29 @@ class ClientProtocol(asyncio.Protocol):
         if c.flags & CLIENT_STOP:
             self._hold(c, data)
             return
-        reader = cast(RequestReader, self.reader)
         server = self.server
         stats = server.stats
         stats.net_input_bytes += len(data)
         stats.reads_processed += 1
         started = perf_counter_ns()
         server.mstime = c.last_interaction = (started + server.clock.base) // 1_000_000
+        argv = split_request(data) if c.authenticated and self.reader.idle else None
+        if argv is not None:
+            run_one(c, argv, started)
+        else:
+            self._run_requests(c, data, started)
+        out = c.out
+        if out:
+            reply = out[0] if len(out) == 1 else b"".join(out)
+            out.clear()
+            self.write(reply)
+        if server.pending_writes or server.ready_keys or c.flags & CLIENT_CLOSE_AFTER_REPLY:
+            server.flush_client(c)
+            server.after_event()
+
+    def _run_requests(self, c: Client, data: bytes, started: int) -> None:
+        """Run what has arrived completely of anything but a single short request."""
+        reader = self.reader
         if reader.authenticated != c.authenticated:
             reader.authenticated = not c.auth_required()
         batch = reader.feed(data)
@@ -133,14 +149,6 @@ class ClientProtocol(asyncio.Protocol):
                 self._one_by_one(c, reader)
         if reader.error is not None:
             self._protocol_error(c, reader.error.message)
-        out = c.out
-        if out:
-            reply = out[0] if len(out) == 1 else b"".join(out)
-            out.clear()
-            self.write(reply)
-        if c.flags & CLIENT_CLOSE_AFTER_REPLY or server.pending_writes or server.ready_keys:
-            server.flush_client(c)
-            server.after_event()
 
     def _one_by_one(self, c: Client, reader: RequestReader) -> None:
         """Before authentication requests are parsed one at a time: each may be the AUTH that widens the limits."""
@@ -264,8 +272,8 @@ class ClientProtocol(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         """The client waits no more: parse and run what it has sent meanwhile."""
-        c, reader = self.client, self.reader
-        if c is None or reader is None or self.closing:
+        reader = self.reader
+        if self.client is None or self.closing:
             return
         data, self.held = bytes(self.held), bytearray()
         if data:

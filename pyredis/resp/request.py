@@ -30,8 +30,8 @@ _HUGE_HEADER: Final = re.compile(rb"\*\d{6}")
 _CRLF: Final = b"\r\n"
 _SHORT: Final = 4096
 _BULK_LINES: Final = tuple(b"$%d" % n for n in range(_SHORT + 1))
-_PARTS: Final = {b"*%d" % argc: 2 * argc + 2 for argc in range(1, 33)}
-"""The first line of a request → into how many parts its line ends split it."""
+_PARTS: Final = {b"*%d\r\n" % argc: 2 * argc + 2 for argc in range(1, 10)}
+"""The first four bytes of a short request → into how many parts its line ends split it."""
 _join: Final = b"".join
 
 
@@ -171,13 +171,15 @@ class _StrictParser:
 class RequestReader:
     """The reader of one connection. ``authenticated`` False narrows the limits; ``error`` ends it."""
 
-    __slots__ = ("_fast", "_strict", "authenticated", "error", "proto_max_bulk_len", "query_buffer_limit")
+    __slots__ = ("_fast", "_strict", "authenticated", "error", "idle", "proto_max_bulk_len", "query_buffer_limit")
 
     def __init__(self, *, proto_max_bulk_len: int = 512 << 20, query_buffer_limit: int = 1 << 30) -> None:
         self.proto_max_bulk_len = proto_max_bulk_len
         self.query_buffer_limit = query_buffer_limit
         self.authenticated = False
         self.error: ProtocolError | None = None
+        self.idle = True
+        """True between requests: what comes next begins a new one."""
         self._strict = _StrictParser(self)
         self._fast = hiredis.Reader(notEnoughData=None)
 
@@ -200,16 +202,17 @@ class RequestReader:
                 if not out:
                     return out
                 data = strict.take_rest()
-            if len(data) <= _SHORT:
-                argv = split_request(data)
-                if argv is not None:
-                    out.append(argv)
-                    return out
+            argv = split_request(data)
+            if argv is not None:
+                out.append(argv)
+                return out
             if data and data[0] == 0x2A and self._read_fast(data, out):
                 return out
             strict.feed(data, out)
         except ProtocolError as e:
             self.error = e
+        finally:
+            self.idle = self.error is None and strict.idle()
         return out
 
     def _read_fast(self, data: bytes, out: list[list[bytes]]) -> bool:
@@ -260,14 +263,17 @@ def _may_hold_other_types(data: bytes) -> bool:
 
 
 def split_request(data: bytes) -> list[bytes] | None:
-    """The request of a chunk that is exactly one, of at most 32 short arguments without line ends; None for any other.
+    """The request of a chunk that is exactly one, of at most 9 short arguments without line ends; None for any other.
 
     >>> split_request(b"*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\nk\\r\\n")
     [b'GET', b'k']
     """
-    parts = data.split(_CRLF)
-    n = len(parts)
-    if _PARTS.get(parts[0]) != n or parts[-1]:
+    n = _PARTS.get(data[:4], 0)
+    if not n:
+        return None
+    # A chunk of several requests is given up early: at most n parts are made.
+    parts = data.split(_CRLF, n - 1)
+    if len(parts) != n or parts[-1] or len(data) > _SHORT:
         return None
     lines = _BULK_LINES
     if n == 6:
