@@ -24,6 +24,11 @@ def _key(i: int) -> bytes:
     return b"key:%012d" % i
 
 
+def _value(i: int) -> bytes:
+    """Three letters: redis-server would keep small numbers once for all keys."""
+    return bytes((97 + i % 26, 97 + i // 26 % 26, 97 + i // 676 % 26))
+
+
 def _members(i: int, count: int) -> list[bytes]:
     return [b"member:%07d" % (i * count + j) for j in range(count)]
 
@@ -39,8 +44,9 @@ def _scored(i: int, count: int) -> list[bytes]:
 
 
 LOADS = (
-    Load("string: 16-byte key, 3-byte value", lambda i: encode(b"SET", _key(i), b"%03d" % (i % 1000))),
-    Load("string: the same with expiry", lambda i: encode(b"SET", _key(i), b"%03d" % (i % 1000), b"EX", b"100000")),
+    Load("string: 16-byte key, 3-byte value", lambda i: encode(b"SET", _key(i), _value(i))),
+    Load("string: 16-byte key, number of 3 digits", lambda i: encode(b"SET", _key(i), b"%d" % (100 + i % 900))),
+    Load("string: 3-byte value, with expiry", lambda i: encode(b"SET", _key(i), _value(i), b"EX", b"100000")),
     Load("string: 16-byte key, 100-byte value", lambda i: encode(b"SET", _key(i), b"%0100d" % i)),
     Load("list: 10 values of 14 bytes", lambda i: encode(b"RPUSH", _key(i), *_members(i, 10)), 10),
     Load("set: 10 members of 14 bytes", lambda i: encode(b"SADD", _key(i), *_members(i, 10)), 10),
