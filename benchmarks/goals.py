@@ -21,7 +21,7 @@ START_SECONDS = 0.4
 GONE_SECONDS = 2.0  # 10,000 keys due at once
 STALL_MS = 10.0
 LARGE = 1_000_000  # elements; smaller runs say nothing about growth
-# The cost at the largest size by that at the smallest: cache misses alone make up to 4 of it, for redis-server, too, and
+# The cost at the largest size by that at the smallest: cache misses alone make up to 4 of it (redis-server's too), and
 # an operation that walks its elements would show the quotient of the sizes, a thousand.
 FLAT = 6.0
 
@@ -58,11 +58,11 @@ def _grouped(goals: dict[str, float], measured: dict[str, float]) -> list[tuple[
 
 
 def check(ours: str, redis: str, sections: Sections) -> list[list[str]]:
-    """Lines of goal, what was measured, and ``yes`` or ``no``; only what this run can tell."""
+    """Lines of goal, what was measured, and ``reached`` or ``missed``; only what this run can tell."""
     lines: list[list[str]] = []
 
     def line(goal: str, measured: str, reached: bool) -> None:
-        lines.append([goal, measured, "yes" if reached else "no"])
+        lines.append([goal, measured, "reached" if reached else "**missed**"])
 
     for title, goals in (("P=1", _unpipelined(sections)), ("P=16", PIPELINED)):
         depth = int(title[2:])

@@ -93,7 +93,7 @@ def run(
         for kind in kinds:
             server = Server(kind, directory, core)
             try:
-                measured.before[kind.name] = server.settled_rss()
+                measured.before[kind.name] = server.rss()
                 requests: Iterator[bytes] = map(load.request, range(count))
                 with server.connect() as wire:
                     wire.send(requests)

@@ -144,7 +144,7 @@ def markdown(results: Results, picture: str | None) -> str:
     parts = ["# Benchmarks: pyredis beside redis-server"]
     parts.append("\n".join(f"- {title}: {text}" for title, text in results.about.items()))
     if lines := goals.check(results.names[0], results.names[-1], results):
-        parts += ["## Goals", markdown_table(["goal", "measured", "reached"], lines)]
+        parts += ["## Goals", "\n".join(f"- {reached}: {goal}: {measured}" for goal, measured, reached in lines)]
     if picture is not None:
         parts.append(f"![Ratios, memory and growth]({picture})")
     if results.throughput:

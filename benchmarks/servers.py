@@ -178,10 +178,13 @@ class Server:
             return int(subprocess.run(command, capture_output=True, text=True).stdout) * 1024
 
     def settled_rss(self) -> int:
-        """Resident memory once it has not changed for half a second (at most ten seconds later)."""
+        """Resident memory once it has not changed for a third of a second (at most ten seconds later).
+
+        That is three turns of the cron that redis-server finishes the growth of its tables in.
+        """
         deadline = time.monotonic() + 10
         last, since = self.rss(), time.monotonic()
-        while time.monotonic() < min(since + 0.5, deadline):
+        while time.monotonic() < min(since + 0.35, deadline):
             time.sleep(0.05)
             if (now := self.rss()) != last:
                 last, since = now, time.monotonic()
