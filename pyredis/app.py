@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import platform
 import signal
-import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
+from pyredis import __version__
 from pyredis.commands import all as all_commands
-from pyredis.core.client import CLIENT_BLOCKED, CLIENT_REPLICA
-from pyredis.core.config import Config
+from pyredis.core.client import CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_REPLICA
+from pyredis.core.dispatch import refresh_fast
 from pyredis.core.logging import Logger
+from pyredis.core.options import Config
+from pyredis.core.process import DEFAULT_PIDFILE, Process, daemonize
 from pyredis.core.server import Server
 from pyredis.net.listener import ListenError, Listeners
 
@@ -21,16 +27,17 @@ __all__ = ["App", "all_commands", "run_server"]
 class App:
     """A server with its sockets, on one event loop."""
 
-    def __init__(self, config: Config, config_file: str | None, log: Logger) -> None:
+    def __init__(self, config: Config, config_file: str | None, log: Logger, process: Process | None = None) -> None:
         self.server = Server(config, log)
         self.server.config_file = config_file
+        self.server.process = process
         self.listeners = Listeners(self.server)
         self.stopped = asyncio.Event()
         self.exit_code = 0
 
     async def start(self) -> None:
         """Open the sockets and begin the cron. Raises ListenError."""
-        await self.listeners.open_all()
+        self.listeners.open_all()
         server = self.server
         server.start_cron(asyncio.get_running_loop())
         server.cron_jobs.append(self._check_clients)
@@ -38,9 +45,14 @@ class App:
         server.listeners = self.listeners
 
     def stop(self, exit_code: int = 0) -> None:
-        """Ask the server to end."""
+        """Ask the server to end; from now on no client's command runs any more."""
+        if self.stopped.is_set():
+            return
         self.exit_code = exit_code
         self.stopped.set()
+        for c in self.server.clients.values():
+            c.flags |= CLIENT_CLOSE_AFTER_REPLY
+            refresh_fast(c)
 
     async def close(self) -> None:
         """Close sockets and connections."""
@@ -70,50 +82,160 @@ class App:
                     check()
 
 
-async def _serve(app: App) -> int:
-    log = app.server.log
+class _Signals:
+    """SIGTERM and SIGINT ask for the end; a second SIGINT does not wait for it.
+
+    Handlers of the interpreter, not of the event loop: they run even while one command keeps the loop busy.
+    """
+
+    def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
+        self.app = app
+        self.loop = loop
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+        for name in ("SIGHUP", "SIGPIPE"):  # not on Windows
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        log = self.app.server.log
+        if self.asked and number == signal.SIGINT:
+            log.from_signal("You insist... exiting now.")
+            os._exit(1)
+        self.asked = True
+        log.from_signal(f"Received {signal.Signals(number).name} scheduling shutdown...")
+        self.loop.call_soon_threadsafe(self.app.stop)
+
+
+async def _serve(app: App, process: Process) -> int:
+    server = app.server
+    config, log = server.config, server.log
+    possible = process.raise_open_files(config.maxclients)
+    if possible <= 0:
+        return 1
+    config.maxclients = possible
+    log.role = "M"
+    _warn_about_backlog(config, log)
     try:
         await app.start()
     except ListenError as e:
-        log.warning(f"Warning: {e}")
-        log.warning(f"Failed listening on port {app.server.config.port} (TCP), aborting.")
+        log.warning(str(e))
         return 1
     loop = asyncio.get_running_loop()
-    if sys.platform != "win32":
-        for number, text in (
-            (signal.SIGTERM, "Received SIGTERM scheduling shutdown..."),
-            (signal.SIGINT, "Received SIGINT scheduling shutdown..."),
-        ):
-            loop.add_signal_handler(number, _on_signal, app, text)
+    _Signals(app, loop)
+    if process.supervisor == "no" and (config.pidfile or config.daemonize):
+        process.write_pidfile(config.pidfile or DEFAULT_PIDFILE)
+    elif config.pidfile:
+        process.write_pidfile(config.pidfile)
+    process.set_crash_log(config)
+    process.set_processors(config)
+    process.set_oom_score(config)
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
-    log.notice("Ready to accept connections")
-    log.ready()
+    log.notice(f"Running mode=standalone, port={config.port}.")
+    log.warning("Server initialized")
+    if app.listeners.tcp:
+        log.notice("Ready to accept connections")
+    if app.listeners.unix is not None:
+        log.notice(f"The server is now ready to accept connections at {config.unixsocket}")
+    process.notify("STATUS=Ready to accept connections\nREADY=1\n")
+    # What clients need not wait for.
+    loop.call_later(0.05, process.set_title, config, server.config_file)
+    loop.call_later(0.05, process.disable_huge_pages, config)
     await app.stopped.wait()
     log.warning("User requested shutdown...")
+    process.notify("STOPPING=1\n")
+    process.remove_pidfile()
     await app.close()
     log.warning("Redis is now ready to exit, bye bye...")
     return app.exit_code
 
 
-def _on_signal(app: App, text: str) -> None:
-    app.server.log.warning(text)
-    app.stop()
-
-
-def run_server(config: Config, config_file: str | None = None, log: Logger | None = None) -> int:
-    """Run a server until it is told to end; returns the process's exit code. Uses uvloop where it is installed."""
-    logger = log or Logger(config)
+def _warn_about_backlog(config: Config, log: Logger) -> None:
     try:
-        import uvloop
-    except ImportError:
-        runner = asyncio.Runner()
+        with open("/proc/sys/net/core/somaxconn", encoding="ascii") as file:
+            most = int(file.read())
+    except (OSError, ValueError):
+        return
+    if config.port and 0 < most < config.tcp_backlog:
+        log.warning(
+            f"WARNING: The TCP backlog setting of {config.tcp_backlog} cannot be enforced because "
+            f"/proc/sys/net/core/somaxconn is set to the lower value of {most}."
+        )
+
+
+def _announce(config: Config, config_file: str | None, log: Logger, loop_name: str) -> None:
+    """The first lines: a banner for people, Redis's lines for log files."""
+    if (log.terminal and not config.logfile) or config.always_show_logo:
+        where = f"port {config.port}" if config.port else config.unixsocket
+        log.banner(
+            [
+                "",
+                f"  pyredis {__version__}, compatible with Redis 7.0.15",
+                f"  {where}, pid {os.getpid()}, Python {platform.python_version()} on {loop_name}",
+                f"  configuration: {config_file or 'defaults and command line'}",
+                "",
+            ]
+        )
+    if log.terminal and not config.logfile:
+        return
+    log.warning("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+    log.warning(
+        f"Redis version=7.0.15, bits=64, commit=00000000, modified=0, pid={os.getpid()}, just started "
+        f"(pyredis {__version__}, Python {platform.python_version()}, {loop_name})"
+    )
+
+
+def choose_loop(wanted: str) -> tuple[str, Callable[[], asyncio.AbstractEventLoop] | None]:
+    """The event loop: uvloop where it is installed, unless ``wanted`` is ``asyncio``; its name and how to make it.
+
+    Raises ValueError for a name that is neither, ImportError if uvloop is asked for by name and missing.
+    """
+    if wanted not in ("", "asyncio", "uvloop"):
+        raise ValueError(f"PYREDIS_LOOP must be asyncio or uvloop, not {wanted!r}")
+    if wanted != "asyncio":
+        try:
+            import uvloop
+        except ImportError:
+            if wanted:
+                raise
+        else:
+            return "uvloop", uvloop.new_event_loop
+    return "asyncio", None
+
+
+def run_server(config: Config, config_file: str | None = None, given: bool = False) -> int:
+    """Run a server in this process until it is told to end; returns the exit code.
+
+    ``given`` says whether there was any configuration beside the defaults.
+    """
+    log = Logger(config)
+    process = Process(log)
+    try:
+        loop_name, loop_factory = choose_loop(os.environ.get("PYREDIS_LOOP", ""))
+    except (ValueError, ImportError) as e:
+        log.warning(f"Fatal error: {e}")
+        return 1
+    process.find_supervisor(config)
+    if config.daemonize and process.supervisor == "no":
+        try:
+            daemonize()
+        except RuntimeError as e:
+            log.warning(f"Fatal error: {e}")
+            return 1
+    _announce(config, config_file, log, loop_name)
+    if given:
+        log.warning("Configuration loaded")
     else:
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        log.warning(
+            "Warning: no config file specified, using the default config. In order to specify a config file use "
+            "redis-server /path/to/redis.conf"
+        )
 
     async def main() -> int:
-        return await _serve(App(config, config_file, logger))
+        return await _serve(App(config, config_file, log, process), process)
 
-    with runner:
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(main())

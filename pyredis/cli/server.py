@@ -8,94 +8,123 @@ import sys
 import click
 
 from pyredis import __version__
-from pyredis.core.config import DIRECTIVES, Config, FileError
+from pyredis.core.config import FileError, OpenError
+from pyredis.core.logging import Logger
+from pyredis.core.option_kinds import quoted
+from pyredis.core.options import Config
+from pyredis.lib.splitargs import split_args
+
+_USAGE = """\
+[FILE] [--directive value ...] [-]
+
+  redis-server                               run with the defaults
+  redis-server /etc/redis/redis.conf         run with a configuration file
+  redis-server --port 7777 --hz 20           directives; they count above the file's
+  redis-server redis.conf --loglevel debug -  the file, then standard input, then the command line
+  redis-server -v | --version, -h | --help
+"""
 
 
-def argv_to_lines(args: tuple[str, ...]) -> tuple[str | None, str]:
-    """``[file] [--directive value …] [-]`` → the file's path (``-`` for standard input) and configuration lines."""
-    path: str | None = None
-    rest = list(args)
-    if rest and not rest[0].startswith("--"):
-        path = rest.pop(0)
-    if rest and rest[-1] == "-":
-        rest.pop()
-        path = "-"
-    lines: list[str] = []
-    for arg in rest:
-        if arg.startswith("--"):
-            lines.append(arg[2:])
-        elif lines:
-            lines[-1] += ' "' + arg.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        else:
-            raise click.UsageError(f"unexpected argument {arg!r}")
-    return path, "\n".join(lines)
+class Arguments:
+    """The command line taken apart: ``path`` of the file, whether standard input is read, and the options' lines."""
+
+    def __init__(self, args: list[str]) -> None:
+        self.path: str | None = None
+        self.stdin = False
+        self.options = ""
+        rest = list(args)
+        if rest and not rest[0].startswith("-"):
+            self.path = os.path.abspath(rest.pop(0))
+        self._parse(rest, self.path is None)
+
+    def _parse(self, rest: list[str], first_may_be_stdin: bool) -> None:
+        """``--name`` begins a line, everything else is a word of the line begun; ``--name value`` may be one argument.
+
+        After a name alone the next argument is its value even if it begins with ``--``, except after ``--save``
+        (and ``--sentinel``), which then has the empty value.
+        """
+        lines: list[str] = []
+        value_due = False
+        last = len(rest) - 1
+        for at, arg in enumerate(rest):
+            if arg == "-" and (at == last or (at == 0 and first_may_be_stdin)):
+                self.stdin = True
+            elif arg.startswith("--") and not value_due:
+                lines.append(arg[2:])
+                alone = len(split_args(os.fsencode(arg)) or ()) == 1
+                value_due = alone
+                following = rest[at + 1] if at < last else "--"
+                if alone and following.startswith("--") and arg.lower() in ("--save", "--sentinel"):
+                    value_due = False
+                    if arg.lower() == "--save":
+                        lines[-1] += ' ""'
+            else:
+                word = quoted(arg)
+                if lines:
+                    lines[-1] += " " + word
+                else:
+                    lines.append(word)
+                value_due = False
+        self.options = "\n".join(lines)
 
 
-def _help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        click.echo("Usage: redis-server [redis.conf] [--directive value ...] [-]\n\nDirectives and their defaults:")
-        for name, directive in DIRECTIVES.items():
-            click.echo(f"  --{name} {directive.show(directive.default) or chr(34) * 2}")
-        ctx.exit(0)
+class ServerCommand(click.Command):
+    """Redis's rules for arguments instead of click's: any ``--name`` is a directive."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave the arguments as they are, for :func:`main`."""
+        ctx.obj = args
+        return []
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The usage, then every directive with its default."""
+        formatter.write(f"Usage: {ctx.info_name} {_USAGE}")
+        fixed: list[tuple[str, str]] = []
+        live: list[tuple[str, str]] = []
+        for name, one in Config.directives.items():
+            if not one.hidden:
+                entry = (f"--{name}", one.kind.show(one.default) if name != "dir" else "the working directory")
+                (live if one.mutable else fixed).append(entry)
+        for title, entries in (("Directives that CONFIG SET may change", live), ("Directives for the start", fixed)):
+            with formatter.section(title + " (with defaults)"):
+                formatter.write_dl([(name, default or '""') for name, default in entries])
 
 
-def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        click.echo(f"Redis server v=7.0.15 sha=00000000:0 malloc=python bits=64 build=pyredis-{__version__}")
-        ctx.exit(0)
-
-
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.option("-h", "--help", is_flag=True, is_eager=True, expose_value=False, callback=_help)
-@click.option("-v", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
-def main(args: tuple[str, ...]) -> None:
+@click.command(cls=ServerCommand, add_help_option=False)
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Run a server."""
-    if "--test-memory" in args:
-        click.echo("--test-memory is not available: memory belongs to the Python process. Use memtest86.", err=True)
-        sys.exit(1)
-    path, lines = argv_to_lines(args)
+    args: list[str] = ctx.obj
+    if args:
+        _answer_special(ctx, args[0])
+    # Not before: the options above are answered without loading the server. Its commands are known from here on.
+    from pyredis.app import run_server
+
+    arguments = Arguments(args)
     config = Config()
     try:
-        if path is not None:
-            try:
-                text = sys.stdin.read() if path == "-" else _read(path)
-            except OSError as e:
-                click.echo(f"Fatal error, can't open config file '{os.path.abspath(path)}': {e.strerror}", err=True)
-                sys.exit(1)
-            config.load_lines(text)
-        config.load_lines(lines)
+        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if arguments.stdin else ""
+        config.load(arguments.path, *([text] if arguments.stdin else []), arguments.options)
     except FileError as e:
         click.echo(e.report(), err=True)
         sys.exit(1)
-    if config.daemonize:
-        _daemonize()
-    if config.pidfile:
-        with open(config.pidfile, "w", encoding="ascii") as file:
-            file.write(f"{os.getpid()}\n")
-    from pyredis.app import run_server
-
-    try:
-        code = run_server(config, os.path.abspath(path) if path and path != "-" else None)
-    finally:
-        if config.pidfile and os.path.exists(config.pidfile):
-            os.unlink(config.pidfile)
-    sys.exit(code)
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
-
-
-def _daemonize() -> None:
-    """Leave the terminal: the parent ends, the child goes on in a session of its own."""
-    if not hasattr(os, "fork"):
-        click.echo("daemonize is not available on this system", err=True)
+    except OpenError as e:
+        Logger(Config()).warning(str(e))
         sys.exit(1)
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
+    sys.exit(run_server(config, arguments.path, bool(args)))
+
+
+def _answer_special(ctx: click.Context, arg: str) -> None:
+    """The arguments that run no server; only the first one of all is looked at."""
+    if arg in ("-v", "--version"):
+        click.echo(f"Redis server v=7.0.15 sha=00000000:0 malloc=python bits=64 build=pyredis-{__version__}")
+        ctx.exit(0)
+    if arg in ("-h", "--help"):
+        click.echo(ctx.get_help())
+        ctx.exit(0)
+    if arg == "--test-memory":
+        click.echo("--test-memory is not available: the interpreter does not give its memory away.", err=True)
+        ctx.exit(1)
+    if arg == "--check-system":
+        click.echo("--check-system is not available in pyredis.", err=True)
+        ctx.exit(1)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from pyredis.core.args import syntax_error
 from pyredis.core.client import Client
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, command, container
-from pyredis.core.config import ALIASES, DIRECTIVES, ConfigError
-from pyredis.resp.errors import CommandError, wrong_arity
-from pyredis.resp.reply import OK, bulk_map
+from pyredis.core.config import SetError, UnknownDirective
+from pyredis.core.config_rewrite import rewrite
+from pyredis.resp.errors import CommandError, sanitize
+from pyredis.resp.reply import OK, bulk_map, help_reply
 
-_LISTENING = ("port", "bind")
+_HELP: Final = (
+    b"GET <pattern>",
+    b"    Return parameters matching the glob-like <pattern> and their values.",
+    b"SET <directive> <value>",
+    b"    Set the configuration <directive> to <value>.",
+    b"RESETSTAT",
+    b"    Reset statistics reported by the INFO command.",
+    b"REWRITE",
+    b"    Rewrite the configuration file.",
+)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 container(
@@ -35,7 +52,7 @@ container(
 )
 def config_get_command(c: Client, argv: list[bytes]) -> bytes | None:
     found = c.server.config.get_matching(argv[2:])
-    return bulk_map([part.encode() for pair in found.items() for part in pair], c.resp)
+    return bulk_map([_encode(part) for pair in found.items() for part in pair], c.resp)
 
 
 @command(
@@ -56,34 +73,17 @@ def config_get_command(c: Client, argv: list[bytes]) -> bytes | None:
 def config_set_command(c: Client, argv: list[bytes]) -> bytes | None:
     """Several at once: all are set, or none."""
     if len(argv) % 2:
-        raise wrong_arity(b"config|set")
-    server = c.server
-    config = server.config
-    before = {d.attribute: getattr(config, d.attribute) for d in DIRECTIVES.values()}
-    seen: set[str] = set()
-    for at in range(2, len(argv), 2):
-        name = argv[at].decode("latin-1").lower()
-        directive = DIRECTIVES.get(ALIASES.get(name, name))
-        try:
-            if directive is None:
-                raise CommandError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % argv[at])
-            if directive.name in seen:
-                raise ConfigError("duplicate parameter")
-            if directive.name in _LISTENING:
-                raise ConfigError("can't be changed while the server runs yet")
-            seen.add(directive.name)
-            value = argv[at + 1].decode("utf-8", "surrogateescape")
-            config.set(name, value.split() if directive.words == 0 else [value], False)
-        except (ConfigError, CommandError) as e:
-            for attribute, old in before.items():
-                setattr(config, attribute, old)
-            if isinstance(e, CommandError):
-                raise
-            raise CommandError(
-                b"ERR CONFIG SET failed (possibly related to argument '%b') - %b" % (argv[at], str(e).encode())
-            ) from None
-    server.apply_slowlog_config()
-    server.set_notify_flags(config.notify_keyspace_events)
+        raise syntax_error()
+    words = [arg.decode("utf-8", "surrogateescape") for arg in argv[2:]]
+    try:
+        c.server.config.set_live(c.server, list(zip(words[::2], words[1::2])), c.is_local())
+    except UnknownDirective as e:
+        raise CommandError(
+            b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % sanitize(_encode(e.name))
+        ) from None
+    except SetError as e:
+        text = f"ERR CONFIG SET failed (possibly related to argument '{e.name}') - {e.reason}"
+        raise CommandError(sanitize(_encode(text))) from None
     return OK
 
 
@@ -97,10 +97,40 @@ def config_set_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity="O(1)",
 )
 def config_resetstat_command(c: Client, argv: list[bytes]) -> bytes | None:
-    server = c.server
-    for cmd in server.commands.values():
-        cmd.reset_stats()
-    server.stats.reset()
-    server.stat_keyspace_hits = server.stat_keyspace_misses = 0
-    server.stat_expired_keys = server.stat_expired_time_cap_reached_count = 0
+    c.server.reset_stats()
     return OK
+
+
+@command(
+    b"CONFIG|REWRITE",
+    2,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    group="server",
+    since="2.8.0",
+    summary="Write the present configuration into its file.",
+    complexity="O(1)",
+)
+def config_rewrite_command(c: Client, argv: list[bytes]) -> bytes | None:
+    server = c.server
+    if server.config_file is None:
+        raise CommandError(b"ERR The server is running without a config file")
+    try:
+        rewrite(server.config_file, server.config)
+    except OSError as e:
+        server.log.warning(f"CONFIG REWRITE failed: {e.strerror}")
+        raise CommandError(_encode(f"ERR Rewriting config file: {e.strerror}")) from None
+    server.log.warning("CONFIG REWRITE executed with success.")
+    return OK
+
+
+@command(
+    b"CONFIG|HELP",
+    2,
+    CMD_LOADING | CMD_STALE,
+    group="server",
+    since="5.0.0",
+    summary="Describe the subcommands.",
+    complexity="O(1)",
+)
+def config_help_command(c: Client, argv: list[bytes]) -> bytes | None:
+    return help_reply(b"CONFIG", _HELP)

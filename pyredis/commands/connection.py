@@ -184,7 +184,6 @@ def select_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity="O(1)",
 )
 def quit_command(c: Client, argv: list[bytes]) -> bytes | None:
-    """For the command table: the dispatcher takes QUIT before all other questions, whatever its arguments."""
     end_after_reply(c, OK)
     return None
 

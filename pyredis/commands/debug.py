@@ -15,8 +15,8 @@ from typing import Any, Final
 from pyredis.core.args import get_int, get_positive
 from pyredis.core.client import Client
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_PROTECTED, CMD_STALE, command
-from pyredis.core.config import ConfigError, parse_memory
 from pyredis.core.info import lru_clock
+from pyredis.core.option_kinds import ConfigError, parse_memory
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj

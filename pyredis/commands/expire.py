@@ -72,7 +72,7 @@ def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> 
     else:
         db.set_expire(key, when)
         modified(db, key, 1, NOTIFY_GENERIC, b"expire")
-        rewrite(c, [b"PEXPIREAT", key, b"%d" % when])
+        rewrite(c, [b"PEXPIREAT", key, b"%d" % when, *argv[3:]])
     return ONE
 
 

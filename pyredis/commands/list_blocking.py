@@ -25,9 +25,10 @@ from pyredis.resp.reply import NULL, NULL_ARRAY, array_header, bulk
 
 
 def _wait(c: Client, argv: list[bytes], keys: list[bytes], timeout: float, nothing: bytes) -> bytes | None:
+    """``nothing`` is the reply where waiting is not allowed; who has waited in vain gets a null array from all."""
     if c.flags & CLIENT_DENY_BLOCKING:
         return nothing
-    block_for_keys(c, BLOCKED_LIST, keys, timeout, argv, nothing)
+    block_for_keys(c, BLOCKED_LIST, keys, timeout, argv, NULL_ARRAY[c.resp])
     return None
 
 

@@ -16,7 +16,7 @@ from pyredis.core.command import (
 )
 from pyredis.core.dispatch import call, refresh_fast
 from pyredis.core.multi import discard_transaction, is_watched_key_expired, unwatch_all, watch_key
-from pyredis.core.propagate import flush
+from pyredis.core.propagate import flush, prevent
 from pyredis.resp.errors import EXECABORT, CommandError
 from pyredis.resp.reply import NULL_ARRAY, OK, array_header
 
@@ -129,4 +129,5 @@ def exec_command(c: Client, argv: list[bytes]) -> bytes | None:
         discard_transaction(c)
     if not server.nesting:
         flush(server)
+    prevent(c)  # what it ran has been propagated
     return None

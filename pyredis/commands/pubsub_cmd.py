@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pyredis.core.client import Client
+from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
     CMD_FAST,
     CMD_LOADING,
+    CMD_MAY_REPLICATE,
     CMD_NOSCRIPT,
     CMD_PUBSUB,
     CMD_STALE,
@@ -16,7 +17,7 @@ from pyredis.core.command import (
 )
 from pyredis.core.pubsub import publish, publish_shard, subscribe, unsubscribe
 from pyredis.lib.glob import compile_pattern
-from pyredis.resp.errors import subcommand_syntax
+from pyredis.resp.errors import CommandError, subcommand_syntax
 from pyredis.resp.reply import array_header, bulk, bulk_array, help_reply, integer
 
 
@@ -67,6 +68,8 @@ def psubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     acl=0,
 )
 def ssubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if c.flags & CLIENT_DENY_BLOCKING:
+        raise CommandError(b"ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
     for channel in argv[1:]:
         subscribe(c, c.shard_channels, c.server.shard_channels, b"ssubscribe", channel, True)
     return None
@@ -130,7 +133,7 @@ def sunsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"PUBLISH",
     3,
-    CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST,
+    CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_MAY_REPLICATE,
     group="pubsub",
     since="2.0.0",
     summary="Send a message to a channel.",
@@ -148,7 +151,7 @@ def publish_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"SPUBLISH",
     3,
-    CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST,
+    CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_MAY_REPLICATE,
     keys=(K(1, KEY_NOT_KEY),),
     group="pubsub",
     since="7.0.0",

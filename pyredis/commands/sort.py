@@ -219,8 +219,7 @@ def sort_get_keys(argv: list[bytes]) -> list[tuple[int, int]]:
         elif word in (b"GET", b"BY"):
             at += 1
         elif word == b"STORE" and at + 1 < len(argv):
-            store = at + 1
-            at += 1
+            store = at + 1  # which is looked at as well: STORE STORE key
         at += 1
     found = [(1, KEY_RO | KEY_ACCESS)]
     if store:

@@ -170,6 +170,8 @@ def set_generic_command(c: Client, key: bytes, value: bytes, o: SetOptions) -> b
     if o.deadline:
         db.set_expire(key, o.deadline)
         rewrite(c, [b"SET", key, value, b"PXAT", b"%d" % o.deadline])
+    elif o.get:
+        rewrite(c, [b"SET", key, value, *[b"NX"] * o.nx, *[b"XX"] * o.xx, *[b"KEEPTTL"] * o.keep_ttl])
     modified(db, key, 1, NOTIFY_STRING, b"set")
     if o.deadline:
         notify(db, key, NOTIFY_GENERIC, b"expire")

@@ -28,7 +28,6 @@ from pyredis.core.command import (
     K,
     command,
 )
-from pyredis.core.propagate import rewrite
 from pyredis.core.zsets import after_removal, pairs_reply, parse_score_bound
 from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.modified import modified
@@ -453,7 +452,6 @@ def _pop(c: Client, argv: list[bytes], lowest: bool) -> bytes:
         return EMPTY_ARRAY
     pairs = value.pop_min(count) if lowest else value.pop_max(count)
     after_removal(c, argv[1], value, len(pairs), b"zpopmin" if lowest else b"zpopmax")
-    rewrite(c, [b"ZPOPMIN" if lowest else b"ZPOPMAX", argv[1], b"%d" % len(pairs)])
     if len(argv) == 2 and c.resp == 3:
         return array_header(2) + bulk(pairs[0][0]) + double(pairs[0][1], 3)
     return pairs_reply(c, pairs, True)

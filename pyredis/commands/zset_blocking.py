@@ -32,21 +32,22 @@ def _wait(c: Client, argv: list[bytes], keys: list[bytes], timeout: float) -> by
     return None
 
 
-def _pop_first(c: Client, keys: list[bytes], lowest: bool, count: int) -> tuple[bytes, Pairs] | None:
-    """Pop from the first key that holds a sorted set."""
+def _pop_first(c: Client, keys: list[bytes], lowest: bool, count: int | None) -> tuple[bytes, Pairs] | None:
+    """Pop from the first key that holds a sorted set: ``count`` members, one if None."""
     for key in keys:
         value = write_zset(c.db, key)
         if value is not None:
-            pairs = value.pop_min(count) if lowest else value.pop_max(count)
+            pairs = value.pop_min(count or 1) if lowest else value.pop_max(count or 1)
             after_removal(c, key, value, len(pairs), b"zpopmin" if lowest else b"zpopmax")
-            rewrite(c, [b"ZPOPMIN" if lowest else b"ZPOPMAX", key, b"%d" % len(pairs)])
+            name = b"ZPOPMIN" if lowest else b"ZPOPMAX"
+            rewrite(c, [name, key] if count is None else [name, key, b"%d" % len(pairs)])
             return key, pairs
     return None
 
 
 def _bzpop(c: Client, argv: list[bytes], lowest: bool) -> bytes | None:
     timeout = get_timeout(argv[-1])
-    found = _pop_first(c, keys_to_try(c, argv[1:-1]), lowest, 1)
+    found = _pop_first(c, keys_to_try(c, argv[1:-1]), lowest, None)
     if found is None:
         return _wait(c, argv, argv[1:-1], timeout)
     key, [(member, score)] = found

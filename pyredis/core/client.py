@@ -32,8 +32,11 @@ CLIENT_PAUSED: Final = 1 << 15  # parked by CLIENT PAUSE
 CLIENT_REPLICA: Final = 1 << 16
 CLIENT_MASTER: Final = 1 << 17
 CLIENT_UNBLOCKED: Final = 1 << 18  # waits no more, and goes on in a turn of its own soon
+CLIENT_HAS_MORE: Final = 1 << 19  # has sent so much that others have a turn before it goes on
 
-CLIENT_STOP: Final = CLIENT_BLOCKED | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED | CLIENT_PAUSED | CLIENT_UNBLOCKED
+CLIENT_STOP: Final = (
+    CLIENT_BLOCKED | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED | CLIENT_PAUSED | CLIENT_UNBLOCKED | CLIENT_HAS_MORE
+)
 """Flags with which the batch of commands at hand does not go on."""
 CLIENT_GATED: Final = (
     CLIENT_MULTI
@@ -58,6 +61,9 @@ class Connection(Protocol):
 
     def close(self, flush: bool) -> None:
         """End the connection; with ``flush`` after what was written has left."""
+
+    def may_run(self) -> bool:
+        """False while no more replies are wanted: so many are not sent yet."""
 
     def resume_reading(self) -> None:
         """The client waits no more: go on with what it has sent meanwhile."""
@@ -186,6 +192,10 @@ class Client:
     def subscriptions(self) -> int:
         """Channels and patterns (shard channels are counted apart)."""
         return len(self.channels) + len(self.patterns)
+
+    def is_local(self) -> bool:
+        """Whether the client is on this machine: the loopback interface or a unix socket."""
+        return bool(self.flags & CLIENT_UNIX_SOCKET) or self.addr.startswith((b"127.0.0.1:", b"[::1]:"))
 
     def subscribed(self) -> bool:
         """True while there is any subscription: with RESP2 only a few commands are allowed then."""

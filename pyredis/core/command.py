@@ -44,7 +44,7 @@ CMD_SKIP_SLOWLOG: Final = 1 << 12
 CMD_ASKING: Final = 1 << 13
 CMD_FAST: Final = 1 << 14
 CMD_NO_AUTH: Final = 1 << 15
-CMD_MAY_REPLICATE: Final = 1 << 16
+CMD_MAY_REPLICATE: Final = 1 << 16  # not shown to clients
 CMD_SENTINEL: Final = 1 << 17
 CMD_ONLY_SENTINEL: Final = 1 << 18
 CMD_NO_MANDATORY_KEYS: Final = 1 << 19
@@ -73,7 +73,6 @@ FLAG_NAMES: Final[tuple[tuple[int, bytes], ...]] = (
     (CMD_ASKING, b"asking"),
     (CMD_FAST, b"fast"),
     (CMD_NO_AUTH, b"no_auth"),
-    (CMD_MAY_REPLICATE, b"may_replicate"),
     (CMD_NO_MANDATORY_KEYS, b"no_mandatory_keys"),
     (CMD_NO_ASYNC_LOADING, b"no_async_loading"),
     (CMD_NO_MULTI, b"no_multi"),
@@ -492,3 +491,9 @@ def find_command(table: dict[bytes, Command], name: bytes) -> Command | None:
     parent, bar, sub = name.upper().partition(b"|")
     cmd = table.get(parent)
     return cmd.subs.get(sub) if bar and cmd is not None else cmd
+
+
+def renamed(table: dict[bytes, Command], names: dict[bytes, bytes]) -> dict[bytes, Command]:
+    """``table`` with ``rename-command`` carried out: old name → new name, empty for a command taken away."""
+    moved = {new: table[old] for old, new in names.items() if new}
+    return {name: cmd for name, cmd in table.items() if name not in names} | moved

@@ -1,293 +1,31 @@
-"""Configuration: every directive declared once (name, type, default), parsed from files, argv and CONFIG SET."""
+"""The machinery of configuration: what a directive is, its kinds of values, files and lines, CONFIG GET and SET.
+
+The directives themselves are declared in :mod:`pyredis.core.options`, each once, as attributes of one class; this
+module turns such a class into a table. CONFIG REWRITE is in :mod:`pyredis.core.config_rewrite`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Any, Final
+import glob
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from pyredis.core.notify import format_flags, parse_flags
-from pyredis.lib.fpconv import parse_double
+from pyredis.core.command import COMMANDS
+from pyredis.core.option_kinds import ConfigError, Kind
 from pyredis.lib.glob import match
 from pyredis.lib.splitargs import split_args
 
-_UNITS: Final = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
 
+Apply = Callable[["Server"], None]
+"""Carries a changed value out; raises ConfigError if that fails, then the values before are set and applied again."""
 
-class ConfigError(ValueError):
-    """A value that does not fit; the text says why, in Redis's words."""
-
-
-class Directive:
-    """One directive: how its words become a value, how the value is shown, and whether it may change at run time."""
-
-    __slots__ = ("attribute", "default", "mutable", "name", "parse", "show", "words")
-
-    def __init__(
-        self,
-        name: str,
-        default: Any,
-        parse: Callable[[list[str]], Any],
-        show: Callable[[Any], str],
-        *,
-        mutable: bool = True,
-        words: int = 1,
-    ) -> None:
-        self.name = name
-        self.attribute = name.replace("-", "_")
-        self.default = default
-        self.parse = parse
-        self.show = show
-        self.mutable = mutable
-        self.words = words
-        """How many words it takes; 0 = any number."""
-
-
-def _integer(low: int, high: int) -> Callable[[list[str]], int]:
-    def parse(words: list[str]) -> int:
-        if not re.fullmatch(r"-?\d+", words[0]):
-            raise ConfigError("argument couldn't be parsed into an integer")
-        n = int(words[0])
-        if not low <= n <= high:
-            raise ConfigError(f"argument must be between {low} and {high} inclusive")
-        return n
-
-    return parse
-
-
-def parse_memory(text: str) -> int:
-    """``"64mb"`` → bytes."""
-    found = re.fullmatch(r"(\d+)([a-z]*)", text.lower())
-    if not found or found[2] not in _UNITS:
-        raise ConfigError("argument must be a memory value")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def _yes_no(words: list[str]) -> bool:
-    word = words[0].lower()
-    if word not in ("yes", "no"):
-        raise ConfigError("argument must be 'yes' or 'no'")
-    return word == "yes"
-
-
-def _enum(choices: tuple[str, ...]) -> Callable[[list[str]], str]:
-    def parse(words: list[str]) -> str:
-        if words[0].lower() not in choices:
-            raise ConfigError("argument(s) must be one of the following: " + ", ".join(choices))
-        return words[0].lower()
-
-    return parse
-
-
-def _notify(words: list[str]) -> int:
-    flags = parse_flags(words[0])
-    if flags is None:
-        raise ConfigError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
-    return flags
-
-
-_CLASSES: Final = {"normal": "normal", "slave": "replica", "replica": "replica", "pubsub": "pubsub"}
-
-
-def _output_limits(words: list[str]) -> dict[str, tuple[int, int, int]]:
-    if len(words) % 4:
-        raise ConfigError("Wrong number of arguments in buffer limit configuration.")
-    limits: dict[str, tuple[int, int, int]] = {}
-    for at in range(0, len(words), 4):
-        kind = _CLASSES.get(words[at].lower())
-        if kind is None:
-            raise ConfigError("Invalid client class specified in buffer limit configuration.")
-        if not words[at + 3].isdigit():
-            raise ConfigError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
-        limits[kind] = (parse_memory(words[at + 1]), parse_memory(words[at + 2]), int(words[at + 3]))
-    return limits
-
-
-def _show_limits(limits: dict[str, tuple[int, int, int]]) -> str:
-    names = {"normal": "normal", "replica": "slave", "pubsub": "pubsub"}
-    return " ".join(f"{name} {' '.join(map(str, limits[kind]))}" for kind, name in names.items())
-
-
-_OUTPUT_LIMITS: Final = {"normal": (0, 0, 0), "replica": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
-
-
-def _percentiles(words: list[str]) -> list[float]:
-    found = []
-    for word in words:
-        value = parse_double(word.encode("utf-8", "surrogateescape"))
-        if value is None:
-            raise ConfigError("Invalid latency-tracking-info-percentiles parameters")
-        if not 0 <= value <= 100:
-            raise ConfigError("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
-        found.append(value)
-    return found
-
-
-def _show_percentiles(values: list[float]) -> str:
-    return " ".join(format_percentile(value) for value in values)
-
-
-def format_percentile(value: float) -> str:
-    """A percentile as short as it was written: ``99.9``, ``50``."""
-    return f"{value:.10g}"
-
-
-def _int(name: str, default: int, low: int, high: int, mutable: bool = True) -> Directive:
-    return Directive(name, default, _integer(low, high), str, mutable=mutable)
-
-
-def _bool(name: str, default: bool, mutable: bool = True) -> Directive:
-    return Directive(name, default, _yes_no, lambda v: "yes" if v else "no", mutable=mutable)
-
-
-def _text(name: str, default: str, mutable: bool = True) -> Directive:
-    return Directive(name, default, lambda words: words[0], str, mutable=mutable)
-
-
-def _memory(name: str, default: int) -> Directive:
-    return Directive(name, default, lambda words: parse_memory(words[0]), str)
-
-
-_LONG: Final = (1 << 63) - 1
-_LEVELS: Final = ("debug", "verbose", "notice", "warning", "nothing")
-
-DIRECTIVES: Final = {
-    d.name: d
-    for d in (
-        Directive("bind", ["*", "-::*"], lambda words: words, " ".join, words=0),
-        _int("port", 6379, 0, 65535),
-        _int("tcp-backlog", 511, 0, 1 << 31, False),
-        _int("tcp-keepalive", 300, 0, 1 << 31),
-        _int("timeout", 0, 0, 1 << 31),
-        _text("unixsocket", "", False),
-        Directive("unixsocketperm", 0, lambda words: int(words[0], 8), lambda v: f"{v:o}", mutable=False),
-        _bool("protected-mode", True),
-        _text("requirepass", ""),
-        _int("maxclients", 10000, 1, 1 << 32),
-        _memory("proto-max-bulk-len", 512 << 20),
-        _memory("client-query-buffer-limit", 1 << 30),
-        Directive("client-output-buffer-limit", _OUTPUT_LIMITS, _output_limits, _show_limits, words=0),
-        _int("databases", 16, 1, 1 << 31, False),
-        _int("hz", 10, 1, 500),
-        Directive("loglevel", "notice", _enum(_LEVELS), str),
-        _text("logfile", "", False),
-        _bool("syslog-enabled", False, False),
-        _text("pidfile", "", False),
-        _bool("daemonize", False, False),
-        Directive("supervised", "no", _enum(("upstart", "systemd", "auto", "no")), str, mutable=False),
-        Directive("notify-keyspace-events", 0, _notify, format_flags),
-        _int("slowlog-log-slower-than", 10000, -1, _LONG),
-        _int("slowlog-max-len", 128, 0, _LONG),
-        _int("latency-monitor-threshold", 0, 0, _LONG),
-        _bool("latency-tracking", True),
-        Directive("latency-tracking-info-percentiles", [50.0, 99.0, 99.9], _percentiles, _show_percentiles, words=0),
-        Directive("enable-debug-command", "no", _enum(("no", "yes", "local")), str, mutable=False),
-        _int("hash-max-listpack-entries", 128, 0, _LONG),
-        _int("hash-max-listpack-value", 64, 0, _LONG),
-        _int("set-max-intset-entries", 512, 0, _LONG),
-        _int("zset-max-listpack-entries", 128, 0, _LONG),
-        _int("zset-max-listpack-value", 64, 0, _LONG),
-        _bool("lazyfree-lazy-expire", False),
-    )
-}
-ALIASES: Final = {
-    "hash-max-ziplist-entries": "hash-max-listpack-entries",
-    "hash-max-ziplist-value": "hash-max-listpack-value",
-    "zset-max-ziplist-entries": "zset-max-listpack-entries",
-    "zset-max-ziplist-value": "zset-max-listpack-value",
-}
-NEUTRAL: Final = {"save": ("",), "appendonly": ("no",)}
-"""Directives of subsystems that do not exist yet: only the value that asks for nothing is taken."""
-
-
-class Config:
-    """The values, one attribute per directive."""
-
-    bind: list[str]
-    port: int
-    tcp_backlog: int
-    tcp_keepalive: int
-    timeout: int
-    unixsocket: str
-    unixsocketperm: int
-    protected_mode: bool
-    requirepass: str
-    maxclients: int
-    proto_max_bulk_len: int
-    client_query_buffer_limit: int
-    client_output_buffer_limit: dict[str, tuple[int, int, int]]
-    databases: int
-    hz: int
-    loglevel: str
-    logfile: str
-    syslog_enabled: bool
-    pidfile: str
-    daemonize: bool
-    supervised: str
-    notify_keyspace_events: int
-    slowlog_log_slower_than: int
-    slowlog_max_len: int
-    latency_monitor_threshold: int
-    latency_tracking: bool
-    latency_tracking_info_percentiles: list[float]
-    enable_debug_command: str
-    hash_max_listpack_entries: int
-    hash_max_listpack_value: int
-    set_max_intset_entries: int
-    zset_max_listpack_entries: int
-    zset_max_listpack_value: int
-    lazyfree_lazy_expire: bool
-
-    def __init__(self) -> None:
-        for directive in DIRECTIVES.values():
-            setattr(self, directive.attribute, directive.default)
-
-    def set(self, name: str, words: list[str], at_start: bool) -> None:
-        """Set a directive from its words. Raises ConfigError; KeyError for one that does not exist."""
-        name = name.lower()
-        if name in NEUTRAL:
-            if tuple(words) not in (NEUTRAL[name], ()):
-                raise ConfigError(f"{name} is not available yet; only {NEUTRAL[name][0]!r} is accepted")
-            return
-        directive = DIRECTIVES[ALIASES.get(name, name)]
-        if directive.words and len(words) != directive.words:
-            raise ConfigError("wrong number of arguments")
-        if not at_start and not directive.mutable:
-            raise ConfigError("can't set immutable config")
-        value = directive.parse(words)
-        if directive.name == "client-output-buffer-limit":
-            value = self.client_output_buffer_limit | value
-        setattr(self, directive.attribute, value)
-
-    def get_matching(self, patterns: list[bytes]) -> dict[str, str]:
-        """CONFIG GET: name → value as text."""
-        found: dict[str, str] = {}
-        for name in (*DIRECTIVES, *ALIASES):
-            if any(match(pattern, name.encode(), True) for pattern in patterns):
-                directive = DIRECTIVES[ALIASES.get(name, name)]
-                found[name] = directive.show(getattr(self, directive.attribute))
-        return found
-
-    def load_lines(self, text: str) -> None:
-        """A configuration file's text. Raises FileError with the line at fault."""
-        for number, line in enumerate(text.split("\n"), 1):
-            stripped = line.strip()
-            if not stripped or stripped.startswith("#"):
-                continue
-            words = split_args(stripped.encode())
-            if words is None:
-                raise FileError(number, stripped, "Unbalanced quotes in configuration line")
-            name, *values = [word.decode("utf-8", "surrogateescape") for word in words]
-            try:
-                self.set(name, values, True)
-            except KeyError:
-                raise FileError(number, stripped, "Bad directive or wrong number of arguments") from None
-            except ConfigError as e:
-                raise FileError(number, stripped, str(e)) from None
+_MAX_INCLUDES: Final = 64
 
 
 class FileError(Exception):
-    """A configuration line that cannot be taken."""
+    """A configuration line that cannot be taken: ``number`` (0 = none in particular), ``line``, ``reason``."""
 
     def __init__(self, number: int, line: str, reason: str) -> None:
         super().__init__(reason)
@@ -296,8 +34,317 @@ class FileError(Exception):
         self.reason = reason
 
     def report(self) -> str:
-        """The text Redis prints."""
-        return (
-            "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n"
-            f"Reading the configuration file, at line {self.number}\n>>> '{self.line}'\n{self.reason}\n"
-        )
+        """The text Redis prints on standard error."""
+        where = f"Reading the configuration file, at line {self.number}\n>>> '{self.line}'\n" if self.number else ""
+        return f"\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n{where}{self.reason}\n"
+
+
+class OpenError(Exception):
+    """A configuration file that cannot be opened."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(f"Fatal error, can't open config file '{path}': {error.strerror}")
+
+
+class Directive:
+    """One directive. All of it is declaration: the value belongs to the configuration of each server.
+
+    ``only``: the values that can be meant today, because the others ask for ``needs``, which does not exist yet;
+    ``idle``: why the value has nothing to act on.
+    """
+
+    __slots__ = (
+        "aliases",
+        "always_apply",
+        "apply",
+        "attribute",
+        "default",
+        "hidden",
+        "idle",
+        "kind",
+        "mutable",
+        "name",
+        "needs",
+        "only",
+        "protected",
+        "secret",
+    )
+
+    def __init__(
+        self,
+        kind: Kind,
+        default: Any,
+        *,
+        name: str = "",
+        aliases: tuple[str, ...] = (),
+        mutable: bool = True,
+        protected: bool = False,
+        hidden: bool = False,
+        secret: bool = False,
+        apply: Apply | None = None,
+        always_apply: bool = False,
+        only: tuple[Any, ...] | None = None,
+        needs: str = "",
+        idle: str = "",
+    ) -> None:
+        self.kind = kind
+        self.default = default
+        self.name = name
+        self.attribute = ""
+        self.aliases = aliases
+        self.mutable = mutable
+        self.protected = protected
+        self.hidden = hidden
+        self.secret = secret
+        self.apply = apply
+        self.always_apply = always_apply
+        self.only = only
+        self.needs = needs
+        self.idle = idle
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self.attribute = attribute
+        self.name = self.name or attribute.replace("_", "-")
+
+    def parse(self, words: list[str], old: Any) -> Any:
+        """Words → value. Raises ConfigError."""
+        value = self.kind.parse(words, old)
+        if self.only is not None and value not in self.only:
+            accepted = " and ".join(self.kind.show(one) or '""' for one in self.only)
+            raise ConfigError(f"this needs {self.needs}, which pyredis does not have yet; accepted today: {accepted}")
+        return value
+
+
+class Settings:
+    """The values of one server's directives. Subclasses declare directives; instances hold values."""
+
+    directives: ClassVar[dict[str, Directive]]
+    """Name → directive, in the order of declaration; without aliases."""
+    names: ClassVar[dict[str, Directive]]
+    """Name or alias → directive."""
+
+    def __init_subclass__(cls) -> None:
+        cls.directives = {one.name: one for one in vars(cls).values() if isinstance(one, Directive)}
+        cls.names = dict(cls.directives)
+        for one in cls.directives.values():
+            # Off the class: a plain instance attribute is the fastest to read, and hot paths read them.
+            delattr(cls, one.attribute)
+            cls.names.update(dict.fromkeys(one.aliases, one))
+
+    def __init__(self) -> None:
+        for one in self.directives.values():
+            setattr(self, one.attribute, one.default)
+        self.renamed_commands: dict[bytes, bytes] = {}
+        """Upper-case command name → its new name, empty for a command taken away."""
+
+    # --- one value --------------------------------------------------------------------------------------------
+
+    def show(self, name: str) -> str:
+        """A directive's value as CONFIG GET answers it."""
+        one = self.names[name]
+        return one.kind.show(getattr(self, one.attribute))
+
+    def set(self, name: str, words: list[str]) -> bool:
+        """Set a directive from its words; whether that changed it. Raises ConfigError; KeyError for an unknown name."""
+        one = self.names[name]
+        if not one.kind.multi and len(words) != 1:
+            raise ConfigError("wrong number of arguments")
+        old = getattr(self, one.attribute)
+        value = one.parse(words, old)
+        one.kind.activate(value)
+        setattr(self, one.attribute, value)
+        return bool(value != old)
+
+    def get_matching(self, patterns: Iterable[bytes]) -> dict[str, str]:
+        """CONFIG GET: name → value as text. What is no pattern is answered by the name it was asked for."""
+        found: dict[str, str] = {}
+        seen: set[str] = set()
+        for pattern in patterns:
+            text = pattern.decode("utf-8", "surrogateescape")
+            if not set("[*?") & set(text):
+                names = [text] if text.lower() in self.names else []
+            else:
+                names = [n for n, one in self.names.items() if not one.hidden and match(pattern, n.encode(), True)]
+            for name in names:
+                if name.lower() not in seen:
+                    seen.add(name.lower())
+                    found[name] = self.show(name.lower())
+        return found
+
+    # --- files ------------------------------------------------------------------------------------------------
+
+    def load(self, path: str | None, *more: str) -> None:
+        """A configuration file (None = none), then further lines: the last line on a directive counts.
+
+        Raises FileError, whose line number counts through all of them, and OpenError.
+        """
+        parts = [_read_for_start(path)] if path is not None else []
+        self.load_text("\n".join([*parts, *more]))
+        logfile = self.show("logfile")
+        if logfile:
+            try:
+                with open(logfile, "ab"):
+                    pass
+            except OSError as e:
+                raise FileError(0, "", f"Can't open the log file: {e.strerror}") from None
+
+    def load_text(self, text: str, depth: int = 0) -> None:
+        """The lines of a configuration file. Raises FileError with the line at fault, and OpenError."""
+        for number, line in enumerate(text.split("\n"), 1):
+            stripped = line.strip(" \t\r\n")
+            if not stripped or stripped.startswith("#"):
+                continue
+            words = split_args(stripped.encode("utf-8", "surrogateescape"))
+            if words is None:
+                raise FileError(number, stripped, "Unbalanced quotes in configuration line")
+            try:
+                if words:
+                    self._load_words([word.decode("utf-8", "surrogateescape") for word in words], depth)
+            except ConfigError as e:
+                raise FileError(number, stripped, str(e)) from None
+
+    def _load_words(self, words: list[str], depth: int) -> None:
+        name = words[0].lower()
+        values = words[1:]
+        one = self.names.get(name)
+        if one is not None:
+            if one.kind.multi and len(values) == 1 and values[0]:
+                values = values[0].split(" ")  # --save "3600 1"
+            self.set(name, values)
+        elif name in ("list-max-ziplist-entries", "list-max-ziplist-value") and len(values) == 1:
+            pass  # Redis dropped them, and takes them from old files
+        elif name == "include" and len(values) == 1:
+            self._include(values[0], depth)
+        elif name == "rename-command" and len(values) == 2:
+            self._rename_command(values[0], values[1])
+        elif name in _UNAVAILABLE:
+            raise ConfigError(_UNAVAILABLE[name])
+        else:
+            raise ConfigError("Bad directive or wrong number of arguments")
+
+    def _include(self, path: str, depth: int) -> None:
+        if depth == _MAX_INCLUDES:
+            raise ConfigError(f"more than {_MAX_INCLUDES} files include one another")
+        paths = sorted(glob.glob(path)) if set("*?[") & set(path) else [path]
+        for one in paths:
+            self.load_text(_read_for_start(one), depth + 1)
+
+    def _rename_command(self, old: str, new: str) -> None:
+        old_name, new_name = (name.upper().encode("utf-8", "surrogateescape") for name in (old, new))
+        taken = set(COMMANDS) - set(self.renamed_commands) | set(self.renamed_commands.values())
+        if old_name not in taken:
+            raise ConfigError("No such command in rename-command")
+        if new_name and new_name in taken:
+            raise ConfigError("Target command name already exists")
+        origin = next((a for a, b in self.renamed_commands.items() if b == old_name), old_name)
+        self.renamed_commands[origin] = new_name
+
+    # --- CONFIG SET -------------------------------------------------------------------------------------------
+
+    def set_live(self, server: Server, pairs: list[tuple[str, str]], local: bool) -> None:
+        """CONFIG SET: all of ``pairs`` or none, effects included.
+
+        ``local`` is whether the client came over the loopback interface or a unix socket. Raises :class:`SetError`.
+        """
+        self._check_pairs(pairs, local)
+        before: dict[Directive, Any] = {}
+        effects: dict[Apply, str] = {}
+        name = ""
+        try:
+            for name, value in pairs:
+                name = name.lower()
+                one = self.names[name]
+                before.setdefault(one, getattr(self, one.attribute))
+                words = value.split(" ") if one.kind.multi and value else [] if one.kind.multi else [value]
+                changed = self.set(name, words)
+                if one.apply is not None and (changed or one.always_apply):
+                    effects.setdefault(one.apply, name)
+        except ConfigError as e:
+            self._restore(before)
+            raise SetError(name, str(e)) from None
+        applied: list[Apply] = []
+        try:
+            for apply in effects:
+                applied.append(apply)
+                apply(server)
+        except ConfigError as e:
+            name = effects[applied[-1]]
+            server.log.warning(
+                f"Failed applying new configuration. Possibly related to new {name} setting. "
+                "Restoring previous settings."
+            )
+            self._restore(before)
+            for apply in applied:
+                try:
+                    apply(server)
+                except ConfigError as again:
+                    server.log.warning(f"Failed applying restored failed CONFIG SET command: {again}")
+            raise SetError(name, str(e)) from None
+
+    def _restore(self, before: dict[Directive, Any]) -> None:
+        for one, value in before.items():
+            one.kind.activate(value)
+            setattr(self, one.attribute, value)
+
+    def _check_pairs(self, pairs: list[tuple[str, str]], local: bool) -> None:
+        """Unknown names, and what must not change: the first fault found counts, an unknown name above all others."""
+        fault: SetError | None = None
+        seen: set[str] = set()
+        for name, _ in pairs:
+            one = self.names.get(name.lower())
+            if one is None:
+                if fault is None:
+                    raise UnknownDirective(name)
+                continue
+            if fault is None:
+                if not one.mutable:
+                    fault = SetError(name, "can't set immutable config")
+                elif one.protected and not self.allows("enable-protected-configs", local):
+                    fault = SetError(name, "can't set protected config")
+                elif name.lower() in seen:
+                    fault = SetError(name, "duplicate parameter")
+            seen.add(name.lower())
+        if fault is not None:
+            raise fault
+
+    def allows(self, name: str, local: bool) -> bool:
+        """What ``enable-protected-configs`` and its like say: ``no``, ``yes``, or ``local`` clients only."""
+        value = self.show(name)
+        return value == "yes" or (value == "local" and local)
+
+
+class SetError(Exception):
+    """CONFIG SET failed at the directive ``name`` for ``reason``."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+        self.reason = reason
+
+
+class UnknownDirective(Exception):
+    """CONFIG SET of a name that is none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def read_file(path: str) -> str:
+    """A configuration file's text. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read().decode("utf-8", "surrogateescape")
+
+
+def _read_for_start(path: str) -> str:
+    try:
+        return read_file(path)
+    except OSError as e:
+        raise OpenError(path, e) from None
+
+
+_UNAVAILABLE: Final = {
+    "user": "ACL users are not available in pyredis yet",
+    "loadmodule": "modules are not available in pyredis yet",
+    "sentinel": "Sentinel mode is not available in pyredis yet",
+}

@@ -49,13 +49,18 @@ from pyredis.core.propagate import flush, propagate_command
 from pyredis.core.slowlog import redact_argv
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.errors import NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
-from pyredis.resp.reply import OK, QUEUED, error
+from pyredis.resp.reply import QUEUED, error
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
 
 EMPTY: Final[dict[bytes, Command]] = {}
 _NEVER_FAST: Final = CMD_ADMIN | CMD_BLOCKING | CMD_NO_AUTH | CMD_PUBSUB | CMD_NOSCRIPT | CMD_SKIP_MONITOR
+
+_FIRST_SLICE: Final = 16
+_LARGEST_SLICE: Final = 256
+_TURN_NS: Final = 4_000_000
+_TURN_BYTES: Final = 1 << 20
 
 _PIPELINE: Final = 4
 """From so many command lines in one chunk on, it is worth asking whether all are the same command."""
@@ -285,9 +290,6 @@ def unknown_command(server: Server, argv: list[bytes]) -> CommandError:
 def process_command(c: Client, argv: list[bytes]) -> None:
     """All the questions Redis asks before a command runs, in its order; then queue it or call it."""
     server = c.server
-    if argv[0].lower() == b"quit":
-        end_after_reply(c, OK)
-        return
     cmd = c.last_cmd = lookup_command(server, argv)
     if cmd is None:
         reject(c, None, unknown_command(server, argv).message)
@@ -456,9 +458,24 @@ def call_blocked(c: Client) -> None:
 
 
 def run_pending(c: Client) -> None:
-    """Go on with the commands that arrived while the client waited."""
-    while c.pending and not c.flags & CLIENT_STOP:
-        batch, c.pending = c.pending, []
+    """Run the commands that wait in ``c.pending``, for some milliseconds or until there is a megabyte of replies.
+
+    What is left then stays there for the next turn of the loop, so that neither a chunk of 40,000 commands nor replies
+    far larger than the requests keep the other clients waiting or fill the memory. The replies are counted after every
+    few commands: the first few may be GETs of large values.
+    """
+    if c.flags & CLIENT_STOP:
+        return
+    rest, c.pending = c.pending, []
+    deadline = perf_counter_ns() + _TURN_NS
+    at, size = 0, _FIRST_SLICE
+    while at < len(rest):
+        batch = rest[at : at + size]
+        at += size
         run_batch(c, batch, perf_counter_ns())
+        if c.flags & CLIENT_STOP or perf_counter_ns() > deadline or sum(map(len, c.out)) > _TURN_BYTES:
+            break
+        size = min(2 * size, _LARGEST_SLICE)
+    c.pending += rest[at:]
     if c.flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED):
         c.pending = []

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis import __version__
 from pyredis.core.command import all_commands
-from pyredis.core.config import format_percentile
 from pyredis.core.memory import MemoryReport, system_memory
+from pyredis.core.option_kinds import format_percentile
 from pyredis.lib.histogram import percentiles
 
 if sys.platform != "win32":
@@ -85,7 +85,7 @@ def _server(s: Server) -> Fields:
         ("server_time_usec", int(s.clock.time() * 1e6)),
         ("uptime_in_seconds", up),
         ("uptime_in_days", up // 86400),
-        ("hz", s.config.hz),
+        ("hz", s.hz),
         ("configured_hz", s.config.hz),
         ("lru_clock", lru_clock(s)),
         ("executable", sys.executable),
@@ -340,7 +340,7 @@ def _errorstats(s: Server) -> Fields:
 def _latencystats(s: Server) -> Fields:
     if not s.config.latency_tracking:
         return []
-    wanted = s.config.latency_tracking_info_percentiles
+    wanted = list(s.config.latency_tracking_info_percentiles)
     names = [f"p{format_percentile(percent)}" for percent in wanted]
     fields: Fields = []
     for cmd in all_commands(s.commands):

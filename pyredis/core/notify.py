@@ -35,8 +35,9 @@ _LETTERS: Final = (
     ("e", NOTIFY_EVICTED),
     ("t", NOTIFY_STREAM),
     ("d", NOTIFY_MODULE),
+    ("n", NOTIFY_NEW),  # not part of A, but with A Redis does not show it either
 )
-_OTHERS: Final = (("K", NOTIFY_KEYSPACE), ("E", NOTIFY_KEYEVENT), ("m", NOTIFY_KEY_MISS), ("n", NOTIFY_NEW))
+_OTHERS: Final = (("K", NOTIFY_KEYSPACE), ("E", NOTIFY_KEYEVENT), ("m", NOTIFY_KEY_MISS))
 
 
 def parse_flags(text: str) -> int | None:

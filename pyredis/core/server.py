@@ -16,12 +16,13 @@ from pyredis.core.blocked import end_wait, handle_clients_blocked_on_keys, signa
 from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
+    CLIENT_HAS_MORE,
     CLIENT_PAUSED,
     CLIENT_STOP,
     CLIENT_UNBLOCKED,
     Client,
 )
-from pyredis.core.command import CMD_FAST, Command, all_commands, build_table
+from pyredis.core.command import CMD_FAST, Command, all_commands, build_table, renamed
 from pyredis.core.dispatch import GATE_PAUSED, GATE_SLOWLOG, build_fast_table, refresh_fast, run_pending, set_gate
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
@@ -37,12 +38,15 @@ from pyredis.keyspace.state import KeyspaceState
 from pyredis.lib.splitargs import quote_arg
 
 if TYPE_CHECKING:
-    from pyredis.core.config import Config
     from pyredis.core.logging import Logger
+    from pyredis.core.options import Config
+    from pyredis.core.process import Process
 
 Feeder = Callable[[int, list[bytes]], None]
 """``(db, argv)``: takes one propagated command."""
 
+MAX_CLIENTS_PER_CRON = 200
+"""How many clients a turn of the cron should look after at most, with ``dynamic-hz``."""
 BLOCKED_LIST = 1
 BLOCKED_ZSET = 2
 _LONGEST_TIMER: Final = 86400.0
@@ -52,8 +56,8 @@ _LONGEST_TIMER: Final = 86400.0
 class Listening(Protocol):
     """What CONFIG SET port and bind need of the listening sockets."""
 
-    async def open_tcp(self, port: int, addresses: list[str]) -> None:
-        """Listen anew."""
+    def rebind(self) -> bool:
+        """Listen where the configuration says now; False (logged), and nothing changed, if that fails."""
 
 
 class Server(KeyspaceState):
@@ -73,7 +77,7 @@ class Server(KeyspaceState):
         self.started_monotonic = monotonic()
         self.tcp_port = config.port
         self.dbs = [Database(self, n) for n in range(config.databases)]
-        self.commands: dict[bytes, Command] = build_table()
+        self.commands: dict[bytes, Command] = renamed(build_table(), config.renamed_commands)
         self.fast = build_fast_table(self.commands)
         self.gates = 0
         self.slowlog_threshold_ns = 1 << 62
@@ -107,6 +111,10 @@ class Server(KeyspaceState):
         self.on_shutdown: Callable[[int], None] | None = None
         """Ends the process with an exit code; set by the application."""
         self.listeners: Listening | None = None
+        self.process: Process | None = None
+        """The process, if it runs for this server's sake."""
+        self.hz = config.hz
+        """How often the cron runs per second: ``hz``, and more with many clients if ``dynamic-hz`` says so."""
         self._expire_soon: asyncio.TimerHandle | None = None
         self._cron: asyncio.TimerHandle | None = None
         self._pause_timer: asyncio.TimerHandle | None = None
@@ -182,6 +190,13 @@ class Server(KeyspaceState):
         """Leave MULTI."""
         discard_transaction(c)
 
+    def authenticate_everyone(self) -> None:
+        """There is no password any more: nobody needs one."""
+        for c in self.clients.values():
+            if not c.authenticated:
+                c.authenticated = True
+                refresh_fast(c)
+
     # --- output -----------------------------------------------------------------------------------------------
 
     def flush_client(self, c: Client) -> None:
@@ -219,18 +234,24 @@ class Server(KeyspaceState):
     def resume(self, c: Client) -> None:
         """A client no longer waits: run what it sent meanwhile, in a turn of its own. Until then nothing overtakes."""
         c.flags |= CLIENT_UNBLOCKED
+        self.next_turn(c)
+
+    def next_turn(self, c: Client) -> None:
+        """Go on with what a client has sent after the others had their turn. Until then nothing overtakes."""
+        c.flags |= CLIENT_HAS_MORE
         if self.loop is not None:
             self.loop.call_soon(self._resume, c)
 
     def _resume(self, c: Client) -> None:
         if c.id in self.clients:
             self.update_time()
-            c.flags &= ~CLIENT_UNBLOCKED
+            c.flags &= ~(CLIENT_UNBLOCKED | CLIENT_HAS_MORE)
             refresh_fast(c)
-            run_pending(c)
-            self.flush_client(c)
-            if not c.flags & CLIENT_STOP:
-                c.conn.resume_reading()
+            if c.conn.may_run():
+                run_pending(c)
+                self.flush_client(c)
+                if not c.flags & CLIENT_STOP:
+                    c.conn.resume_reading()
         self.after_event()
 
     def pause_clients(self, until_ms: int, everything: bool) -> None:
@@ -319,13 +340,22 @@ class Server(KeyspaceState):
         for monitor in self.monitors:
             monitor.add_reply(line)
 
+    def reset_stats(self) -> None:
+        """CONFIG RESETSTAT: every counter of INFO begins anew; latency spikes and the slow log stay."""
+        for cmd in self.commands.values():
+            for one in (cmd, *cmd.subs.values()):
+                one.reset_stats()
+        self.stats.reset()
+        self.stat_keyspace_hits = self.stat_keyspace_misses = 0
+        self.stat_expired_keys = self.stat_expired_time_cap_reached_count = self.stat_expire_cycle_usec = 0
+
     # --- cron -------------------------------------------------------------------------------------------------
 
     def start_cron(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin the periodic work on ``loop``."""
         self.loop = loop
         self.update_time()
-        self._cron = loop.call_later(1 / self.config.hz, self.cron)
+        self._cron = loop.call_later(1 / self.hz, self.cron)
 
     def stop_cron(self) -> None:
         """End the periodic work."""
@@ -337,7 +367,11 @@ class Server(KeyspaceState):
     def cron(self) -> None:
         """``hz`` times a second: expiry, clients that are idle or over their limits, statistics."""
         assert self.loop is not None
-        self._cron = self.loop.call_later(1 / self.config.hz, self.cron)
+        self.hz = self.config.hz
+        if self.config.dynamic_hz:
+            while len(self.clients) > self.hz * MAX_CLIENTS_PER_CRON and self.hz < 500:
+                self.hz = min(self.hz * 2, 500)
+        self._cron = self.loop.call_later(1 / self.hz, self.cron)
         self.update_time()
         self.cron_loops += 1
         if self.cron_paused:
@@ -349,11 +383,12 @@ class Server(KeyspaceState):
         self.after_event()
 
     def expire_cycle(self) -> None:
-        """A slice of at most 5 ms of active expiry; comes back within milliseconds while keys are due."""
+        """A slice of 5 to 9 ms (by effort) of active expiry; comes back within milliseconds while keys are due."""
         self._expire_soon = None
         self.update_time()
         started = perf_counter_ns()
-        if active_expire_cycle(self, 0.005) and self.loop is not None:
+        budget = 0.005 * (23 + 2 * self.config.active_expire_effort) / 25
+        if active_expire_cycle(self, budget) and self.loop is not None:
             self._expire_soon = self.loop.call_later(0.005, self.expire_cycle)
         self.note_latency(b"expire-cycle", perf_counter_ns() - started)
         self.after_event()

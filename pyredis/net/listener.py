@@ -1,13 +1,23 @@
-"""Listening sockets: TCP on every address of ``bind``, and a unix socket."""
+"""Listening sockets: TCP on every address of ``bind``, and a unix socket.
+
+A socket is bound and listens at once, so that every failure is known at once and no connection is missed; the event
+loop begins to accept in a turn soon after.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
+from typing import Final
 
 from pyredis.core.server import Server
 from pyredis.net.protocol import ClientProtocol
+
+_SO_MARK: Final = 36
+_MISSING: Final = frozenset(("EAFNOSUPPORT", "EADDRNOTAVAIL", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EPFNOSUPPORT"))
+"""Errors with which an address with ``-`` before it is left out."""
 
 
 class ListenError(Exception):
@@ -19,76 +29,121 @@ class Listeners:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.tcp: list[asyncio.AbstractServer] = []
-        self.unix: asyncio.AbstractServer | None = None
+        self.tcp: list[_Listener] = []
+        self.unix: _Listener | None = None
         self.unix_path = ""
+        self._where: tuple[int, list[str]] = (0, [])
 
-    async def open_all(self) -> None:
+    def open_all(self) -> None:
         """Open what the configuration names. Raises ListenError."""
         config = self.server.config
-        if config.port != 0 or not config.unixsocket:
-            await self.open_tcp(config.port, config.bind)
+        try:
+            self._open_tcp(config.port, config.bind)
+        except ListenError as e:
+            raise ListenError(f"Failed listening on port {config.port} (TCP), aborting.") from e
         if config.unixsocket:
-            await self._open_unix(config.unixsocket, config.unixsocketperm)
+            self._open_unix(config.unixsocket, config.unixsocketperm)
+        if not self.tcp and self.unix is None:
+            raise ListenError("Configured to not listen anywhere, exiting.")
 
-    async def open_tcp(self, port: int, addresses: list[str]) -> None:
-        """Listen on ``port`` at every address; one with a leading ``-`` may be missing. Port 0 asks for none.
+    def rebind(self) -> bool:
+        """Listen where the configuration says now; False (logged), and nothing changed, if that fails."""
+        config = self.server.config
+        try:
+            self._open_tcp(config.port, config.bind)
+        except ListenError:
+            return False
+        return True
 
-        Raises ListenError; then nothing that was open before is closed.
-        """
-        opened: list[asyncio.AbstractServer] = []
-        if port:
-            try:
-                for address in addresses or ["*"]:
-                    one = await self._listen(address, port)
-                    if one is not None:
-                        opened.append(one)
-                if not opened:
-                    raise ListenError(f"Could not listen on port {port}: no address of bind is available")
-            except ListenError:
-                for listener in opened:
-                    listener.close()
-                raise
+    def _open_tcp(self, port: int, addresses: list[str]) -> None:
+        """Listen on ``port`` (0 = not at all) at every address. Raises ListenError, and then nothing has changed."""
+        if (port, addresses) == self._where:
+            return
+        if port == self._where[0]:
+            # The same port at another set of addresses: the old sockets would be in the way.
+            self.close_tcp()
+        try:
+            opened = self._bind_all(port, addresses) if port else []
+        except ListenError:
+            if not self.tcp and self._where[0]:
+                self._adopt(self._bind_all(*self._where))
+            raise
         self.close_tcp()
-        self.tcp = opened
+        self._adopt(opened)
+        self._where = (port, list(addresses))
         self.server.tcp_port = port
 
-    async def _listen(self, address: str, port: int) -> asyncio.AbstractServer | None:
+    def _adopt(self, sockets: list[socket.socket]) -> None:
+        self.tcp = [_Listener(self.server, sock, "") for sock in sockets]
+
+    def _bind_all(self, port: int, addresses: list[str]) -> list[socket.socket]:
+        opened: list[socket.socket] = []
+        try:
+            for address in addresses:
+                sock = self._bind(address, port)
+                if sock is not None:
+                    opened.append(sock)
+        except ListenError:
+            for sock in opened:
+                sock.close()
+            raise
+        return opened
+
+    def _bind(self, address: str, port: int) -> socket.socket | None:
+        """A listening socket; None for an address that may be missing and is."""
         optional = address.startswith("-")
         host = address.removeprefix("-")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        log = self.server.log
+        sock: socket.socket | None = None
         try:
+            where = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+            family, kind, protocol, _, name = socket.getaddrinfo(
+                where, port, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
+            )[0]
+            sock = socket.socket(family, kind, protocol)
             if os.name == "posix":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(({"*": "", "::*": "::"}.get(host, host), port))
-        except OSError as e:
-            sock.close()
-            if optional or (address == "::*"):
+            self._mark(sock)
+            sock.bind(name)
+            sock.listen(self.server.config.tcp_backlog)
+        except (OSError, UnicodeError) as e:
+            if sock is not None:
+                sock.close()
+            step = "" if isinstance(e, socket.gaierror) else "bind: "
+            log.warning(f"Warning: Could not create server TCP listening socket {host}:{port}: {step}{_reason(e)}")
+            if optional and _is_missing(e):
                 return None
-            raise ListenError(f"Could not create server TCP listening socket {host}:{port}: bind: {e.strerror}") from e
+            raise ListenError("Failed to bind") from e
         sock.setblocking(False)
-        loop = asyncio.get_running_loop()
-        backlog = self.server.config.tcp_backlog
-        return await loop.create_server(lambda: ClientProtocol(self.server), sock=sock, backlog=backlog)
+        return sock
 
-    async def _open_unix(self, path: str, permissions: int) -> None:
+    def _mark(self, sock: socket.socket) -> None:
+        mark = self.server.config.socket_mark_id
+        if mark:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
+            except OSError as e:
+                self.server.log.warning(f"Unable to set socket mark ID {mark}: {e.strerror}")
+
+    def _open_unix(self, path: str, permissions: int) -> None:
         if not hasattr(socket, "AF_UNIX"):
-            raise ListenError("unixsocket: this system has no unix sockets")
-        loop = asyncio.get_running_loop()
-        if os.path.exists(path):
-            os.unlink(path)
+            raise ListenError("Failed opening Unix socket: this system has none")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self.unix = await loop.create_unix_server(
-                lambda: ClientProtocol(self.server, path), path, backlog=self.server.config.tcp_backlog
-            )
+            if os.path.exists(path):
+                os.unlink(path)
+            sock.bind(path)
+            sock.listen(self.server.config.tcp_backlog)
             if permissions:
                 os.chmod(path, permissions)
         except OSError as e:
-            raise ListenError(f"Failed opening Unix socket: bind: {e.strerror}") from e
-        self.unix_path = path
+            sock.close()
+            raise ListenError(f"Failed opening Unix socket: bind: {_reason(e)}") from e
+        sock.setblocking(False)
+        self.unix = _Listener(self.server, sock, path)
+        self.unix_path = os.path.abspath(path)
 
     def close_tcp(self) -> None:
         """Stop listening on TCP; connections stay."""
@@ -97,10 +152,53 @@ class Listeners:
         self.tcp = []
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; the unix socket's file goes."""
         self.close_tcp()
         if self.unix is not None:
             self.unix.close()
             self.unix = None
             if os.path.exists(self.unix_path):
+                self.server.log.notice("Removing the unix socket file.")
                 os.unlink(self.unix_path)
+
+
+class _Listener:
+    """A listening socket, handed to the event loop."""
+
+    def __init__(self, server: Server, sock: socket.socket, unix_path: str) -> None:
+        self.server = server
+        self.sock = sock
+        self.unix_path = unix_path
+        self.accepting: asyncio.AbstractServer | None = None
+        self.closed = False
+        self.task = asyncio.get_running_loop().create_task(self._accept())
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        backlog = self.server.config.tcp_backlog
+        if self.unix_path:
+            self.accepting = await loop.create_unix_server(self._protocol, sock=self.sock, backlog=backlog)
+        else:
+            self.accepting = await loop.create_server(self._protocol, sock=self.sock, backlog=backlog)
+        if self.closed:
+            self.accepting.close()
+
+    def _protocol(self) -> ClientProtocol:
+        return ClientProtocol(self.server, self.unix_path)
+
+    def close(self) -> None:
+        self.closed = True
+        if self.accepting is not None:
+            self.accepting.close()
+        else:
+            self.task.cancel()
+        self.sock.close()
+
+
+def _reason(e: Exception) -> str:
+    return (e.strerror if isinstance(e, OSError) else None) or str(e)
+
+
+def _is_missing(e: Exception) -> bool:
+    """Whether the address does not exist here, rather than being taken or forbidden."""
+    return isinstance(e, OSError) and errno.errorcode.get(e.errno or 0, "") in _MISSING

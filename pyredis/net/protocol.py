@@ -14,18 +14,24 @@ from typing import TYPE_CHECKING, Final, cast
 from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
+    CLIENT_HAS_MORE,
     CLIENT_MONITOR,
     CLIENT_REPLICA,
     CLIENT_STOP,
     CLIENT_UNIX_SOCKET,
     Client,
 )
-from pyredis.core.dispatch import end_after_reply, error_reply, run_batch, run_one
+from pyredis.core.dispatch import end_after_reply, error_reply, run_batch, run_one, run_pending
 from pyredis.resp.request import RequestReader, split_request
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
 
+_AT_ONCE: Final = 128
+"""A chunk of more commands is run in parts, with other clients in between."""
+_PIECE: Final = 64 << 10
+"""A chunk of more bytes is read in pieces, with other clients in between: the loop's chunks are four times as large,
+and it takes many of them from one connection before it turns to another."""
 _BEHIND_FROM: Final = 64 << 10
 """Unsent reply bytes from which on a client's output limits are looked at."""
 _STOP_READING_AT: Final = 256 << 20
@@ -53,10 +59,11 @@ class ClientProtocol(asyncio.Protocol):
             proto_max_bulk_len=config.proto_max_bulk_len, query_buffer_limit=config.client_query_buffer_limit
         )
         self.held = bytearray()
-        """What a client has sent that waits: not looked at before it goes on."""
+        """What a client has sent that waits, or the rest of a large chunk: not looked at before it goes on."""
         self.behind = False
         """True while the peer has not taken what was written: more than the transport's high-water mark waits."""
         self.paused = False
+        self.writing_paused = False
         self.closing = False
 
     # --- asyncio's side ---------------------------------------------------------------------------------------
@@ -117,6 +124,10 @@ class ClientProtocol(asyncio.Protocol):
         if c.flags & CLIENT_STOP:
             self._hold(c, data)
             return
+        if len(data) > _PIECE and self.reader.missing_bytes() < len(data):
+            self._pause_reading()
+            self.held += memoryview(data)[_PIECE:]
+            data = data[:_PIECE]
         server = self.server
         stats = server.stats
         stats.net_input_bytes += len(data)
@@ -136,6 +147,8 @@ class ClientProtocol(asyncio.Protocol):
         if server.pending_writes or server.ready_keys or c.flags & CLIENT_CLOSE_AFTER_REPLY:
             server.flush_client(c)
             server.after_event()
+        if self.paused or c.pending:
+            self._go_on(c)
 
     def _run_requests(self, c: Client, data: bytes, started: int) -> None:
         """Run what has arrived completely of anything but a single short request."""
@@ -144,10 +157,14 @@ class ClientProtocol(asyncio.Protocol):
             reader.authenticated = not c.auth_required()
         batch = reader.feed(data)
         if batch:
-            run_batch(c, batch, started)
+            if len(batch) > _AT_ONCE:
+                c.pending = batch
+                run_pending(c)
+            else:
+                run_batch(c, batch, started)
             if not reader.authenticated:
                 self._one_by_one(c, reader)
-        if reader.error is not None:
+        if reader.error is not None and not c.pending:
             self._protocol_error(c, reader.error.message)
 
     def _one_by_one(self, c: Client, reader: RequestReader) -> None:
@@ -196,12 +213,10 @@ class ClientProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
-        self.behind = False
+        self.behind = self.writing_paused = False
         if self.client is not None:
             self.client.out_soft_since = 0
-        if self.paused and self.transport is not None and not self.closing:
-            self.paused = False
-            self.transport.resume_reading()
+            self._go_on(self.client)
 
     def _set_high_water(self) -> None:
         """Below the mark nothing is looked at, so it must not be above any limit."""
@@ -242,9 +257,9 @@ class ClientProtocol(asyncio.Protocol):
                 f"Client id={c.id} addr={c.addr.decode()} closed for overcoming of output buffer limits."
             )
             self.abort()
-        elif waiting > _STOP_READING_AT and not self.paused:
-            self.paused = True
-            cast(asyncio.Transport, self.transport).pause_reading()
+        elif waiting > _STOP_READING_AT:
+            self.writing_paused = True
+            self._pause_reading()
 
     def check_limits(self) -> None:
         """For the cron: a soft limit is over its time even if nothing more is written."""
@@ -270,16 +285,43 @@ class ClientProtocol(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
 
+    def may_run(self) -> bool:
+        """False while the replies written already fill the memory: it goes on when they have left."""
+        return not self.writing_paused
+
     def resume_reading(self) -> None:
-        """The client waits no more: parse and run what it has sent meanwhile."""
-        reader = self.reader
-        if self.client is None or self.closing:
+        """The client waits no more, or has its next turn: parse and run what it has sent meanwhile."""
+        c, reader = self.client, self.reader
+        if c is None or self.closing:
             return
-        data, self.held = bytes(self.held), bytearray()
-        if data:
+        if c.pending:
+            self._go_on(c)
+        elif self.held:
+            size = max(_PIECE, reader.missing_bytes())
+            data = bytes(self.held[:size])
+            del self.held[:size]
             self.data_received(data)
-        elif not reader.authenticated or reader.error is not None:
+        elif self.paused or not reader.authenticated or reader.error is not None:
             self.data_received(b"")
+
+    def _pause_reading(self) -> None:
+        if not self.paused and self.transport is not None and not self.closing:
+            self.paused = True
+            self.transport.pause_reading()
+
+    def _go_on(self, c: Client) -> None:
+        """After a turn: the next one if there is more to run, else the peer is read again.
+
+        A client that waits is read too, or its end would not be noticed.
+        """
+        if self.writing_paused:
+            return
+        if (c.pending or self.held) and not c.flags & CLIENT_STOP:
+            self._pause_reading()
+            self.server.next_turn(c)
+        elif self.paused and self.transport is not None and not self.closing and not c.flags & CLIENT_HAS_MORE:
+            self.paused = False
+            self.transport.resume_reading()
 
     def output_bytes(self) -> int:
         """Bytes written and not sent yet."""
@@ -287,7 +329,7 @@ class ClientProtocol(asyncio.Protocol):
 
     def input_bytes(self) -> int:
         """Bytes received and not parsed yet."""
-        return len(self.held) + (self.reader.pending_bytes() if self.reader is not None else 0)
+        return len(self.held) + self.reader.pending_bytes()
 
     def fileno(self) -> int:
         """The socket's number; -1 once it is closed."""

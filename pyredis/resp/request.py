@@ -93,6 +93,10 @@ class _StrictParser:
         self.at = 0
         return rest
 
+    def missing(self) -> int:
+        """Bytes that the open argument still lacks."""
+        return max(0, self.bulk_len - len(self.buffer))
+
     def _line(self, at: int, too_big: bytes) -> int:
         """Position of the line's CR; -1 if it is not there yet."""
         end = self._find(b"\r", at)
@@ -248,6 +252,10 @@ class RequestReader:
                 self._strict.feed(data[len(whole) :], out)
                 return True
         return False
+
+    def missing_bytes(self) -> int:
+        """Bytes that the open argument still lacks, as far as it is known."""
+        return self._strict.missing()
 
     def pending_bytes(self) -> int:
         """Bytes received of a request that is not complete."""

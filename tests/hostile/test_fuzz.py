@@ -10,16 +10,17 @@ import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import perf_counter_ns
 from typing import Any
 
 import hiredis
 import pytest
-from pyredis.core.options import Config
 
 from pyredis.app import all_commands
 from pyredis.core.client import Client
 from pyredis.core.dispatch import run_batch, run_pending
 from pyredis.core.logging import Logger
+from pyredis.core.options import Config
 from pyredis.core.server import Server
 from pyredis.keyspace.db import Database
 from tests.hostile.commands import AWKWARD, mutated_argv, valid
@@ -250,7 +251,8 @@ def test_structures_check_themselves(tmp_path: Path) -> None:
     for _ in range(200):
         for client in clients:
             server.update_time()
-            run_batch(client, [mutated_argv(rng) if rng.random() < 0.8 else valid(rng) for _ in range(40)])
+            batch = [mutated_argv(rng) if rng.random() < 0.8 else valid(rng) for _ in range(40)]
+            run_batch(client, batch, perf_counter_ns())
             run_pending(client)
             client.out.clear()
         server.clock.advance(rng.choice((0, 0.01, 0.05, 5)))

@@ -142,6 +142,20 @@ def test_any_split_gives_the_same_requests_many_times() -> None:
             pytest.fail(f"the pieces {pieces!r} are read otherwise than the whole; smallest: {least!r}")
 
 
+def test_long_pipelines_cut_anywhere() -> None:
+    """Chunks that begin and end inside of requests, with lines in the values that look like the next request."""
+    rng = Random(7005)
+    for _ in range(20):
+        commands = [
+            [b"SET", b"key:%d" % n, rng.choice([b"x", b"\r\n*1\r\n$4\r\nPING", b"+1", b"", b"y" * 3000])]
+            for n in range(2000)
+        ]
+        data = b"".join(map(encode, commands))
+        assert parse(split(rng, data), True) == (commands, None, 0)
+        data = data[:-7]
+        assert parse(split(rng, data), True)[0] == commands[:-1]
+
+
 FORGED = [
     b">1\r\n$4\r\nPING\r\n",
     b"~1\r\n$4\r\nPING\r\n",

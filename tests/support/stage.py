@@ -48,6 +48,17 @@ class Stage:
         self.barrier()
         return self.collect()
 
+    def step_until(self, number: int, data: bytes, end: bytes) -> dict[int, bytes]:
+        """As ``step``, for commands that take their time: until that client has received ``end``."""
+        sock = self.client(number)
+        sock.sendall(data)
+        got = b""
+        while not got.endswith(end):
+            part = sock.recv(1 << 16)
+            assert part, got
+            got += part
+        return {number: got} | self.collect()
+
     def collect(self) -> dict[int, bytes]:
         """What has arrived on each connection since the last time."""
         arrived: dict[int, bytes] = {}

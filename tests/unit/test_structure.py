@@ -20,8 +20,9 @@ LATE_IMPORTS: Final = {
     ("pyredis/app.py", "uvloop"): "optional, and not there on Windows",
     ("pyredis/cli/server.py", "pyredis.app"): "--help and --version answer without loading the server",
     ("pyredis/core/memory.py", "ctypes"): "takes milliseconds to load, and only MEMORY PURGE needs it",
-    ("pyredis/core/logging.py", "socket"): "only supervised by systemd",
     ("pyredis/core/logging.py", "syslog"): "not there on Windows",
+    ("pyredis/core/process.py", "ctypes"): "slow to import, and wanted after the start only",
+    ("pyredis/core/process.py", "resource"): "not there on Windows",
 }
 """What may be imported inside a function: (file, module) → the reason."""
 

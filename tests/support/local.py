@@ -1,0 +1,71 @@
+"""A server in the test's own process, without sockets and without a loop: commands in, reply bytes out."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+from pyredis.commands import all as all_commands
+from pyredis.core.blocked import unblock_client
+from pyredis.core.client import Client
+from pyredis.core.dispatch import run_batch
+from pyredis.core.logging import Logger
+from pyredis.core.options import Config
+from pyredis.core.server import Server
+
+__all__ = ["LocalClient", "LocalServer", "all_commands"]
+
+
+class LocalServer(Server):
+    """A server whose log is silent and whose clock moves with ``clock.advance``."""
+
+    def __init__(self) -> None:
+        config = Config()
+        config.loglevel = "nothing"
+        super().__init__(config, Logger(config))
+
+    def client(self) -> LocalClient:
+        """A new client."""
+        return LocalClient(self)
+
+
+class LocalClient:
+    """A client; ``output`` is what it was sent without having asked (messages, a reply it waited for)."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self.server = server
+        self.output = b""
+        self.client = Client(server, server.new_client_id(), self, b"127.0.0.1:1", b"127.0.0.1:2")
+        server.add_client(self.client)
+
+    def call(self, *argv: bytes | str | int) -> bytes:
+        """The reply; empty if the command waits."""
+        self.server.update_time()
+        run_batch(self.client, [[a if isinstance(a, bytes) else str(a).encode() for a in argv]], perf_counter_ns())
+        self.server.flush_client(self.client)
+        reply, self.output = self.output, b""
+        self.server.after_event()
+        return reply
+
+    def stop_waiting(self) -> None:
+        """End a blocking command without a reply."""
+        unblock_client(self.client)
+
+    # --- the connection's side --------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        self.output += data
+
+    def close(self, flush: bool) -> None:
+        self.server.free_client(self.client)
+
+    def resume_reading(self) -> None:
+        pass
+
+    def output_bytes(self) -> int:
+        return len(self.output)
+
+    def input_bytes(self) -> int:
+        return 0
+
+    def fileno(self) -> int:
+        return -1
