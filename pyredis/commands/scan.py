@@ -79,7 +79,9 @@ def scan_command(c: Client, argv: list[bytes]) -> bytes | None:
         keys = list(filter(compile_pattern(options.pattern), keys))
     if options.type is not None:
         wanted = options.type.lower()
-        keys = [key for key in keys if TYPE_NAMES[type(db.dict[key])] == wanted]
+        # Asking for the type counts as a look at each key, as in Redis.
+        values = [db.look(key) for key in keys]
+        keys = [k for k, v in zip(keys, values, strict=True) if v is not None and TYPE_NAMES[type(v)] == wanted]
     if db.expires:
         keys = [key for key in keys if not db.expire_if_needed(key)]
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyredis.core.args import (
+    expect,
     get_cursor,
     get_positive,
     get_range_int,
@@ -128,10 +129,12 @@ def srem_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def smove_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, source, destination, member = c.db, argv[1], argv[2], argv[3]
-    value = write_set(db, source)
+    value = db.lookup_write(source)
+    target = db.lookup_write(destination)
     if value is None:
         return ZERO
-    target = write_set(db, destination)
+    expect(value, SetObj)
+    expect(target, SetObj)
     if source == destination:
         return ONE if member in value else ZERO
     if not value.discard(member):
@@ -315,7 +318,6 @@ def _store(c: Client, name: bytes, argv: list[bytes]) -> bytes:
     db, key = c.db, argv[1]
     members = set_operation(c, name, argv[2:])
     if members:
-        db.lookup_write(key)
         db.set_key(key, SetObj.from_members(members, c.server.config.set_max_intset_entries))
         modified(db, key, 1, NOTIFY_SET, b"s" + name + b"store")
     elif db.delete(key):

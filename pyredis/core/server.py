@@ -258,6 +258,7 @@ class Server(KeyspaceState):
         """CLIENT PAUSE until a Unix time in milliseconds; a longer or stricter pause in force is kept."""
         self.pause_all = everything or (self.pause_all and bool(self.paused_until))
         self.paused_until = max(until_ms, self.paused_until)
+        self.keep_expired = True
         set_gate(self, GATE_PAUSED, True)
         self._await_pause_end()
 
@@ -279,7 +280,7 @@ class Server(KeyspaceState):
     def unpause_clients(self) -> None:
         """End CLIENT PAUSE; the commands held back run now."""
         self.paused_until = 0
-        self.pause_all = False
+        self.pause_all = self.keep_expired = False
         self._await_pause_end()
         set_gate(self, GATE_PAUSED, False)
         waiting, self.paused_clients = self.paused_clients, {}

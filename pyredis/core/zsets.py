@@ -43,7 +43,6 @@ def store_zset(c: Client, key: bytes, scores: dict[bytes, float], event: bytes) 
     """Put a result under a key (none removes the key); replies its size."""
     db = c.db
     config = c.server.config
-    db.lookup_write(key)
     if scores:
         entries, size = config.zset_max_listpack_entries, config.zset_max_listpack_value
         db.set_key(key, ZSetObj.from_scores(scores, entries, size))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import ItemsView
 from itertools import islice
 from sys import getsizeof
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.engines.key_index import KeyIndex
 from pyredis.keyspace.deadlines import Deadlines
@@ -30,6 +30,8 @@ from pyredis.keyspace.state import (
 
 if TYPE_CHECKING:
     from pyredis.keyspace.state import KeyspaceState
+
+_RANDOM_TRIES: Final = 100
 
 Value = Any
 """bytes | bytearray | ListObj | SetObj | HashObj | ZSetObj | …: told apart with ``type(value) is X``."""
@@ -86,11 +88,12 @@ class Database:
     # --- looking up -------------------------------------------------------------------------------------------
 
     def expire_if_needed(self, key: bytes) -> bool:
-        """Remove ``key`` if its time has come; True if it is (logically) gone."""
+        """Remove ``key`` if its time has come; True if it is gone (or to be taken for gone)."""
         when = self.expires.get(key)
-        if when is None or when > self.ks.mstime or self.ks.lazy_expire_disabled:
+        if when is None or when > self.ks.mstime:
             return False
-        self.expire_now(key)
+        if not self.ks.keep_expired:
+            self.expire_now(key)
         return True
 
     def expire_now(self, key: bytes) -> None:
@@ -106,13 +109,13 @@ class Database:
 
     def lookup_read(self, key: bytes) -> Value | None:
         """The value for a command that reads; counts a hit or a miss and the access."""
-        if self.gate:
-            if key in self.expires:
-                self.expire_if_needed(key)
-            if self.access is not None and key in self.dict and not self.ks_no_touch():
-                self.access[key] = self.ks.mstime // 1000
         value = self.dict.get(key)
         ks = self.ks
+        if self.gate and value is not None:
+            if key in self.expires and self.expire_if_needed(key):
+                value = None
+            elif self.access is not None and not ks.no_touch:
+                self.access[key] = ks.mstime // 1000
         if value is None:
             ks.stat_keyspace_misses += 1
             if self.hooks:
@@ -123,21 +126,20 @@ class Database:
 
     def lookup_write(self, key: bytes) -> Value | None:
         """The value for a command that writes: no statistics."""
-        if self.gate:
-            if key in self.expires:
-                self.expire_if_needed(key)
-            if self.access is not None and key in self.dict and not self.ks_no_touch():
+        value = self.dict.get(key)
+        if self.gate and value is not None:
+            if key in self.expires and self.expire_if_needed(key):
+                return None
+            if self.access is not None and not self.ks.no_touch:
                 self.access[key] = self.ks.mstime // 1000
-        return self.dict.get(key)
+        return value
 
     def look(self, key: bytes, announce: bool = True) -> Value | None:
         """The value for a command that asks about the key (TYPE, TTL): counts a hit or a miss, but is no access.
 
         Without ``announce`` (OBJECT) a miss is no event.
         """
-        if key in self.expires:
-            self.expire_if_needed(key)
-        value = self.dict.get(key)
+        value = self.peek(key)
         if value is None:
             self.ks.stat_keyspace_misses += 1
             if announce:
@@ -148,13 +150,9 @@ class Database:
 
     def peek(self, key: bytes) -> Value | None:
         """The value, without any trace of having looked."""
-        if key in self.expires:
-            self.expire_if_needed(key)
+        if key in self.expires and self.expire_if_needed(key):
+            return None
         return self.dict.get(key)
-
-    def ks_no_touch(self) -> bool:
-        """True while the running command must not count as an access (CLIENT NO-TOUCH)."""
-        return self.ks.no_touch
 
     def exists(self, key: bytes) -> bool:
         """True if ``key`` is there and not expired; no statistics."""
@@ -198,6 +196,8 @@ class Database:
 
     def set_key(self, key: bytes, value: Value, keep_ttl: bool = False) -> None:
         """Set a key whether it is there or not; its deadline goes unless ``keep_ttl``. Announces nothing."""
+        if self.expires and key in self.expires:
+            self.expire_if_needed(key)
         if key in self.dict:
             self.dict[key] = value
             if not keep_ttl and key in self.expires:
@@ -253,14 +253,15 @@ class Database:
         return self.index
 
     def random_key(self) -> bytes | None:
-        """A random key that has not expired; None if the database is empty."""
-        tries = 0
-        while self.dict:
+        """A random key that has not expired; None if the database is empty.
+
+        While expired keys are kept there may be nothing else: after some tries it may be one of those.
+        """
+        for _ in range(_RANDOM_TRIES if self.ks.keep_expired else len(self.dict)):
             key = self.key_index().random(self.ks.rng)
             if key is None or not self.expire_if_needed(key):
                 return key
-            tries += 1
-        return None
+        return self.key_index().random(self.ks.rng)
 
     def track_access(self) -> dict[bytes, int]:
         """Keep the time of each key's last access from now on (keys there now count as accessed now)."""

@@ -11,11 +11,13 @@ _SLICE = 64
 
 def active_expire_cycle(ks: KeyspaceState, budget: float) -> bool:
     """Remove due keys for at most ``budget`` seconds; True if some are left (call again soon)."""
-    if not ks.active_expire_enabled:
+    if not ks.active_expire_enabled or ks.keep_expired:
         return False
     started = perf_counter()
     more = False
-    for db in ks.dbs:
+    # The database at which the last call ran out of time comes first, so that none can keep the others waiting.
+    first = ks.next_expire_db % len(ks.dbs)
+    for db in ks.dbs[first:] + ks.dbs[:first]:
         deadlines = db.deadlines
         while deadlines.order:
             early: list[tuple[bytes, int]] = []
@@ -39,5 +41,8 @@ def active_expire_cycle(ks: KeyspaceState, budget: float) -> bool:
                 ks.stat_expired_time_cap_reached_count += 1
                 more = True
                 break
+        if more:
+            ks.next_expire_db = db.id + 1
+            break
     ks.stat_expire_cycle_usec += int((perf_counter() - started) * 1e6)
     return more

@@ -94,10 +94,12 @@ class KeyspaceState:
         """Changes of data since the last save; a command that changed nothing leaves it alone."""
         self.notify_flags = 0
         self.active_expire_enabled = True
+        self.next_expire_db = 0
+        """Number of the database with which the active expiry goes on."""
         self.no_touch = False
         """True while the running client asked for CLIENT NO-TOUCH."""
-        self.lazy_expire_disabled = 0
-        """Over zero while expired keys are to be seen as they are (DEBUG SET-ACTIVE-EXPIRE does not set this)."""
+        self.keep_expired = False
+        """True while keys whose time has come are gone for readers but must not be removed (CLIENT PAUSE)."""
         self.stat_keyspace_hits = 0
         self.stat_keyspace_misses = 0
         self.stat_expired_keys = 0

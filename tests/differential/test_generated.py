@@ -264,7 +264,19 @@ POPULATE = [
     "zadd z 1 a 2 b 3 c",
     "set a 10 ex 1000",
 ]
-UNORDERED = {b"exec", b"smembers", b"sinter", b"sunion", b"sdiff", b"keys", b"hgetall", b"hkeys", b"hvals", b"hscan"}
+UNORDERED = {
+    b"exec",
+    b"smembers",
+    b"sinter",
+    b"sunion",
+    b"sdiff",
+    b"keys",
+    b"hgetall",
+    b"hkeys",
+    b"hvals",
+    b"hscan",
+    b"spop",
+}
 
 
 def build(rng: random.Random, template: str) -> list[bytes]:
