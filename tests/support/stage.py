@@ -30,7 +30,9 @@ class Stage:
 
     def client(self, number: int) -> socket.socket:
         if number not in self.clients:
-            self.clients[number] = self.server.connect()
+            sock = self.clients[number] = self.server.connect()
+            # Else a second request without a reply between would wait for the first one's acknowledgement.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.clients[number]
 
     def barrier(self) -> None:
