@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
+
+# The same examples in every run; `pytest --hypothesis-profile=long` tries many new ones.
+_COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
+settings.register_profile("fixed", parent=_COMMON, derandomize=True, max_examples=60)
+settings.register_profile("long", parent=_COMMON, max_examples=3000)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session")

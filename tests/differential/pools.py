@@ -1,0 +1,260 @@
+"""What arguments are made of: keys of every type, and for each kind of argument usual, odd and hostile values.
+
+The first entries are the plainest: hypothesis shrinks towards them.
+"""
+
+from __future__ import annotations
+
+STRINGS = [b"s1", b"s2", b"s3", b"s4"]
+LISTS = [b"l1", b"l2"]
+SETS = [b"t1", b"t2", b"t3"]
+HASHES = [b"h1", b"h2"]
+ZSETS = [b"z1", b"z2", b"y"]
+NAMELESS = [b"m", b"", b"k\x00\xff\r\n"]
+KEYS = [*STRINGS, *LISTS, *SETS, *HASHES, *ZSETS, *NAMELESS]
+"""All keys that are used. ``m``, the empty and the binary one hold nothing at first."""
+
+KEYS_OF_GROUP: dict[str, list[bytes]] = {
+    "string": STRINGS,
+    "list": LISTS,
+    "set": SETS,
+    "hash": HASHES,
+    "sorted_set": ZSETS,
+}
+
+POPULATION: list[list[bytes]] = [
+    line.split(b" ")
+    for line in (
+        b"SET s1 10",
+        b"SET s2 ohmytext",
+        b"SET s3 mynewtext0",
+        b"SET s4 3.25",
+        b"EXPIREAT s4 9999999999",
+        b"RPUSH l1 a b c 1 2 3 a b",
+        b"RPUSH l2 x",
+        b"EXPIREAT l2 9999999999",
+        b"SADD t1 1 2 3 -7",
+        b"SADD t2 a b c 1",
+        b"SADD t3 3",
+        b"HSET h1 a 1 b 2.5 c x",
+        b"HSET h2 a 9223372036854775806",
+        b"ZADD z1 1 a 2 b 2 c 3.5 d",
+        b"ZADD z2 -inf a inf b 0 1",
+        b"ZADD y 0 a 0 b 0 c 0 d 0 e",
+    )
+]
+
+LONG = [b"x" * 44, b"x" * 45, b"y" * 64, b"y" * 65, b"z" * 300]
+INTEGERS = [
+    b"0",
+    b"1",
+    b"2",
+    b"-1",
+    b"3",
+    b"-2",
+    b"10",
+    b"-100",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"9223372036854775808",
+    b"-9223372036854775807",
+    b"4611686018427387904",
+    b"2147483648",
+    b"1.5",
+    b"01",
+    b"+1",
+    b" 1",
+    b"-0",
+    b"",
+    b"x",
+]
+SMALL = [b"0", b"1", b"2", b"3", b"-1", b"-2", b"-3", b"5", b"100", b"-100"]
+FLOATS = [
+    b"0",
+    b"1",
+    b"-1",
+    b"2.5",
+    b"0.1",
+    b"-0.3",
+    b"3e2",
+    b"1e-7",
+    b"1e17",
+    b"123456789.123456789",
+    b"9007199254740993",
+    b"1e308",
+    b"-1e308",
+    b"1e400",
+    b"1e4932",
+    b"1e5000",
+    b"1e-5000",
+    b"1e-320",
+    b"inf",
+    b"-inf",
+    b"+Infinity",
+    b"nan",
+    b"-nan",
+    b"0x1p3",
+    b"0x.8",
+    b".5",
+    b"5.",
+    b"-0",
+    b"-0.0",
+    b" 1",
+    b"1 ",
+    b"1e",
+    b"",
+    b"x",
+    b"1_0",
+    b"1\x00",
+]
+BOUNDS = [b"0", b"1", b"2", b"-inf", b"+inf", b"(1", b"(2", b"(-inf", b"3.5", b"(", b"((1", b"nan", b"x", b"1e400", b""]
+LEX_BOUNDS = [b"-", b"+", b"[a", b"(a", b"[c", b"(d", b"[bb", b"[", b"(", b"a", b"", b"[\xff", b"--", b"+x"]
+PATTERNS = [
+    b"*",
+    b"?",
+    b"[a-c]",
+    b"[^a]",
+    b"?1",
+    b"s*",
+    b"*1",
+    b"a*b*",
+    b"\\a",
+    b"[",
+    b"[a",
+    b"[b-a]",
+    b"\\",
+    b"",
+    b"*?*",
+]
+WORDS = [b"a", b"b", b"c", b"d", b"1", b"2", b"3", b"-7", b"e", b"x", b"", b"\x00\xff", b"01", b"9223372036854775807"]
+"""Members, fields and elements: no longer than a small encoding takes."""
+VALUES = [*WORDS, b"3.5", b"abc", b"1e3", b"inf", b"nan", b"ohmytext", b"-9223372036854775808", b"1" * 30, *LONG]
+TIMES = [b"9999999999", b"99999999999", b"0", b"1", b"-1", b"9999999999999", b"9223372036854775807", b"9e9", b"x", b""]
+LIFETIMES = [
+    b"100000",
+    b"200000",
+    b"0",
+    b"-1",
+    b"9223372036854775807",
+    b"9223372036854775",
+    b"-9223372036854775808",
+    b"x",
+]
+TIMEOUTS = [b"0.001", b"-1", b"-0.5", b"nan", b"inf", b"x", b"", b"1e400", b"0x1p-10", b" 1", b"-inf", b"1e-4000"]
+DATABASES = [b"0", b"1", b"9", b"15", b"16", b"-1", b"x", b"9223372036854775807"]
+CHANNELS = [b"c", b"d", b"ca", b"", b"\x00\xff"]
+DIRECTIVES = [
+    b"hash-max-listpack-entries",
+    b"hash-max-listpack-value",
+    b"set-max-intset-entries",
+    b"zset-max-listpack-entries",
+    b"zset-max-listpack-value",
+    b"hash-max-ziplist-entries",
+]
+DEFAULTS: list[bytes] = (
+    b"hash-max-listpack-entries 128 hash-max-listpack-value 64 set-max-intset-entries 512 "
+    b"zset-max-listpack-entries 128 zset-max-listpack-value 64"
+).split(b" ")
+
+# By the argument's name, whatever the command; then by command and name where a name means different things.
+BY_NAME: dict[str, list[bytes]] = {
+    "value": VALUES,
+    "element": VALUES,
+    "member": WORDS,
+    "field": WORDS,
+    "pivot": WORDS,
+    "message": VALUES,
+    "pattern": PATTERNS,
+    "seconds": LIFETIMES,
+    "milliseconds": LIFETIMES,
+    "timeout": TIMEOUTS,
+    "db": DATABASES,
+    "destination-db": DATABASES,
+    "index1": DATABASES,
+    "index2": DATABASES,
+    "score": FLOATS,
+    "weight": FLOATS,
+    "min": BOUNDS,
+    "max": BOUNDS,
+    "start": [*SMALL, *INTEGERS],
+    "stop": [*SMALL, *INTEGERS],
+    "end": [*SMALL, *INTEGERS],
+    "count": [*SMALL, *INTEGERS],
+    "offset": [*SMALL, *SMALL, b"9223372036854775807", b"-9223372036854775808", b"536870912", b"x"],
+    "cursor": [b"0", b"0", b"0", b"x", b"-1", b"18446744073709551615", b"18446744073709551616", b" 0", b"0x0", b""],
+    "type": [b"string", b"list", b"set", b"hash", b"zset", b"stream", b"x", b"STRING"],
+    "channel": CHANNELS,
+    "shardchannel": CHANNELS,
+    "parameter": DIRECTIVES,
+}
+BY_COMMAND: dict[tuple[bytes, str], list[bytes]] = {
+    (b"SELECT", "index"): DATABASES,
+    (b"HINCRBYFLOAT", "increment"): FLOATS,
+    (b"INCRBYFLOAT", "increment"): FLOATS,
+    (b"ZINCRBY", "increment"): FLOATS,
+    (b"SETRANGE", "value"): [*WORDS, b"", b"abc"],
+    (b"ZLEXCOUNT", "min"): LEX_BOUNDS,
+    (b"ZLEXCOUNT", "max"): LEX_BOUNDS,
+    (b"ZRANGEBYLEX", "min"): LEX_BOUNDS,
+    (b"ZRANGEBYLEX", "max"): LEX_BOUNDS,
+    (b"ZREVRANGEBYLEX", "min"): LEX_BOUNDS,
+    (b"ZREVRANGEBYLEX", "max"): LEX_BOUNDS,
+    (b"ZREMRANGEBYLEX", "min"): LEX_BOUNDS,
+    (b"ZREMRANGEBYLEX", "max"): LEX_BOUNDS,
+    (b"ZRANGE", "start"): [*SMALL, *BOUNDS, *LEX_BOUNDS],
+    (b"ZRANGE", "stop"): [*SMALL, *BOUNDS, *LEX_BOUNDS],
+    (b"ZRANGESTORE", "min"): [*SMALL, *BOUNDS, *LEX_BOUNDS],
+    (b"ZRANGESTORE", "max"): [*SMALL, *BOUNDS, *LEX_BOUNDS],
+    (b"CONFIG|SET", "value"): [b"0", b"1", b"2", b"3", b"64", b"-1", b"x", b"1k", b""],
+    (b"HELLO", "protover"): [b"2", b"3", b"1", b"4", b"x", b""],
+    (b"AUTH", "username"): [b"default", b"x", b""],
+    (b"AUTH", "password"): [b"x", b""],
+    (b"HELLO", "username"): [b"default", b"x", b""],
+    (b"HELLO", "clientname"): [b"me", b"a b", b""],
+    (b"CLIENT|SETNAME", "connection-name"): [b"me", b"a b", b"", b"\xff"],
+}
+HOSTILE = [
+    b"",
+    b"x",
+    b"0",
+    b"-1",
+    b"1",
+    b"NX",
+    b"XX",
+    b"GT",
+    b"GET",
+    b"KEEPTTL",
+    b"PERSIST",
+    b"COUNT",
+    b"LIMIT",
+    b"WITHSCORES",
+    b"WITHVALUES",
+    b"REV",
+    b"BYSCORE",
+    b"BYLEX",
+    b"WEIGHTS",
+    b"AGGREGATE",
+    b"LEFT",
+    b"RIGHT",
+    b"MIN",
+    b"MAX",
+    b"IDX",
+    b"LEN",
+    b"INCR",
+    b"CH",
+    b"MATCH",
+    b"STORE",
+    b"nan",
+    b"inf",
+    b"1.5",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"99999999999999999999",
+    b"\x00",
+    b"\r\n",
+    b"a\x00b",
+    b"m",
+    b"s1",
+    b"l1",
+]
+"""What mutations insert or put in an argument's place."""
