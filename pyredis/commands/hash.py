@@ -404,9 +404,9 @@ def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
 def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[2])
     value = read_hash(c.db, argv[1])
-    options = parse_scan_options(argv, 3, False)
     if value is None:
         return array_header(2) + bulk(b"0") + EMPTY_ARRAY
+    options = parse_scan_options(argv, 3, False)
     cursor, fields = value.scan(cursor, options.count)
     if options.pattern is not None:
         fields = list(filter(compile_pattern(options.pattern), fields))

@@ -442,8 +442,6 @@ def rpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="numkeys:int key... where=(LEFT|RIGHT) [COUNT count:int]",
 )
 def lmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys, word, count = parse_mpop(argv, 1)
-    if word not in (b"LEFT", b"RIGHT"):
-        raise syntax_error()
-    reply = lmpop_from(c, keys, word == b"LEFT", count)
+    keys, head, count = parse_mpop(argv, 1, b"LEFT", b"RIGHT")
+    reply = lmpop_from(c, keys, head, count)
     return NULL_ARRAY[c.resp] if reply is None else reply

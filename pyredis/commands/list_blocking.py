@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyredis.core.args import get_timeout, parse_mpop, syntax_error, write_list
+from pyredis.core.args import get_timeout, parse_mpop, write_list
 from pyredis.core.blocked import BLOCKED_LIST, block_for_keys, keys_to_try
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
@@ -138,9 +138,7 @@ def brpoplpush_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="timeout:double numkeys:int key... where=(LEFT|RIGHT) [COUNT count:int]",
 )
 def blmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    keys, head, count = parse_mpop(argv, 2, b"LEFT", b"RIGHT")
     timeout = get_timeout(argv[1])
-    keys, word, count = parse_mpop(argv, 2)
-    if word not in (b"LEFT", b"RIGHT"):
-        raise syntax_error()
-    reply = lmpop_from(c, keys_to_try(c, keys), word == b"LEFT", count)
+    reply = lmpop_from(c, keys_to_try(c, keys), head, count)
     return reply if reply is not None else _wait(c, argv, keys, timeout, NULL_ARRAY[c.resp])

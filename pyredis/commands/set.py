@@ -471,9 +471,9 @@ def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
 def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[2])
     value = read_set(c.db, argv[1])
-    options = parse_scan_options(argv, 3, False)
     if value is None:
         return array_header(2) + bulk(b"0") + EMPTY_ARRAY
+    options = parse_scan_options(argv, 3, False)
     cursor, members = value.scan(cursor, options.count)
     if options.pattern is not None:
         members = list(filter(compile_pattern(options.pattern), members))

@@ -50,10 +50,12 @@ _BIG: Final = 4096
 class SetOptions:
     """What follows key and value in SET (or key in GETEX)."""
 
-    __slots__ = ("deadline", "get", "keep_ttl", "nx", "persist", "xx")
+    __slots__ = ("deadline", "expire", "get", "keep_ttl", "nx", "persist", "xx")
 
     def __init__(self) -> None:
         self.nx = self.xx = self.get = self.keep_ttl = self.persist = False
+        self.expire: tuple[bytes, bytes] | None = None
+        """EX, PX, EXAT or PXAT, and its argument as sent."""
         self.deadline = 0
         """Unix milliseconds, 0 = none."""
 
@@ -75,11 +77,9 @@ def parse_expire(text: bytes, unit: bytes, now: int, command: bytes) -> int:
     return n
 
 
-def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> SetOptions:
-    """The options of SET (``command`` = b"set") or GETEX, from position ``at`` on."""
+def parse_set_options(argv: list[bytes], at: int, is_set: bool) -> SetOptions:
+    """The options of SET or GETEX from position ``at`` on. The number behind EX and the like is not read yet."""
     o = SetOptions()
-    is_set = command == b"set"
-    expire: tuple[bytes, bytes] | None = None
     while at < len(argv):
         word = argv[at].upper()
         if word == b"NX" and is_set and not o.xx:
@@ -88,24 +88,22 @@ def parse_set_options(argv: list[bytes], at: int, now: int, command: bytes) -> S
             o.xx = True
         elif word == b"GET" and is_set:
             o.get = True
-        elif word == b"KEEPTTL" and is_set and expire is None:
+        elif word == b"KEEPTTL" and is_set and o.expire is None:
             o.keep_ttl = True
-        elif word == b"PERSIST" and not is_set and expire is None:
+        elif word == b"PERSIST" and not is_set and o.expire is None:
             o.persist = True
         elif (
             word in (b"EX", b"PX", b"EXAT", b"PXAT")
-            and expire is None
+            and o.expire is None
             and not o.keep_ttl
             and not o.persist
             and at + 1 < len(argv)
         ):
             at += 1
-            expire = (word, argv[at])
+            o.expire = word, argv[at]
         else:
             raise syntax_error()
         at += 1
-    if expire is not None:
-        o.deadline = parse_expire(expire[1], expire[0], now, command)
     return o
 
 
@@ -155,7 +153,9 @@ def set_command(c: Client, argv: list[bytes]) -> bytes | None:
             db.dict[key] = value
             db.ks.dirty += 1
         return OK
-    options = parse_set_options(argv, 3, c.server.mstime, b"set")
+    options = parse_set_options(argv, 3, True)
+    if options.expire is not None:
+        options.deadline = parse_expire(options.expire[1], options.expire[0], c.server.mstime, b"set")
     return set_generic_command(c, key, argv[2], options)
 
 
@@ -334,10 +334,12 @@ def getdel_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def getex_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
-    o = parse_set_options(argv, 2, c.server.mstime, b"getex")
+    o = parse_set_options(argv, 2, False)
     value = read_string(db, key)
     if value is None:
         return NULL[c.resp]
+    if o.expire is not None:
+        o.deadline = parse_expire(o.expire[1], o.expire[0], c.server.mstime, b"getex")
     reply = bulk(value)
     if o.deadline and o.deadline <= c.server.mstime:
         db.delete(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyredis.core.args import get_timeout, parse_mpop, syntax_error, write_zset
+from pyredis.core.args import get_timeout, parse_mpop, write_zset
 from pyredis.core.blocked import BLOCKED_ZSET, block_for_keys, keys_to_try
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
@@ -91,13 +91,6 @@ def _mpop_reply(c: Client, key: bytes, pairs: Pairs) -> bytes:
     return array_header(2) + bulk(key) + array_header(len(items)) + b"".join(items)
 
 
-def _parse(argv: list[bytes], at: int) -> tuple[list[bytes], bool, int]:
-    keys, word, count = parse_mpop(argv, at)
-    if word not in (b"MIN", b"MAX"):
-        raise syntax_error()
-    return keys, word == b"MIN", count
-
-
 @command(
     b"ZMPOP",
     -4,
@@ -113,7 +106,7 @@ def _parse(argv: list[bytes], at: int) -> tuple[list[bytes], bool, int]:
     usage="numkeys:int key... where=(MIN|MAX) [COUNT count:int]",
 )
 def zmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys, lowest, count = _parse(argv, 1)
+    keys, lowest, count = parse_mpop(argv, 1, b"MIN", b"MAX")
     found = _pop_first(c, keys, lowest, count)
     return NULL_ARRAY[c.resp] if found is None else _mpop_reply(c, *found)
 
@@ -133,7 +126,7 @@ def zmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="timeout:double numkeys:int key... where=(MIN|MAX) [COUNT count:int]",
 )
 def bzmpop_command(c: Client, argv: list[bytes]) -> bytes | None:
+    keys, lowest, count = parse_mpop(argv, 2, b"MIN", b"MAX")
     timeout = get_timeout(argv[1])
-    keys, lowest, count = _parse(argv, 2)
     found = _pop_first(c, keys_to_try(c, keys), lowest, count)
     return _wait(c, argv, keys, timeout) if found is None else _mpop_reply(c, *found)

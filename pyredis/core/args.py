@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from math import ceil
+import re
 from typing import Any, Final
 
 from pyredis.engines.hash import HashObj
@@ -13,7 +12,7 @@ from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.db import Database
 from pyredis.lib.fpconv import parse_double
 from pyredis.lib.intparse import LLONG_MAX, string2ll
-from pyredis.lib.longdouble import add, format_human, parse_long_double
+from pyredis.lib.longdouble import add, format_human, milliseconds, parse_long_double
 from pyredis.resp.errors import (
     MUST_BE_POSITIVE,
     NOT_A_FLOAT,
@@ -26,6 +25,7 @@ from pyredis.resp.errors import (
 
 String = bytes | bytearray
 LONG_MAX: Final = LLONG_MAX
+_CURSOR: Final = re.compile(rb"([+-]?[0-9]+|)(?:\0|\Z)", re.DOTALL)
 
 
 def get_int(text: bytes, message: bytes = NOT_AN_INTEGER) -> int:
@@ -61,10 +61,12 @@ def get_float(text: bytes, message: bytes = NOT_A_FLOAT) -> float:
 
 
 def get_cursor(text: bytes) -> int:
-    """A SCAN cursor."""
-    if not text.isdigit() or int(text) >= 1 << 64:
+    """A SCAN cursor: an unsigned 64-bit number as strtoul reads it, so nothing at all is 0 and -1 the largest."""
+    match = _CURSOR.match(text)
+    n = int(match[1] or b"0") if match is not None and len(match[1]) < 4000 else 1 << 64
+    if abs(n) >= 1 << 64:
         raise CommandError(b"ERR invalid cursor")
-    return int(text)
+    return n % (1 << 64)
 
 
 def get_timeout(text: bytes) -> float:
@@ -73,7 +75,7 @@ def get_timeout(text: bytes) -> float:
     if value is None:
         raise CommandError(b"ERR timeout is not a float or out of range")
     # Redis computes milliseconds in 64 bits, where what is too large becomes the smallest number there is.
-    ms = -1 if isinstance(value, float) else ceil(value * 1000)
+    ms = -1 if isinstance(value, float) else milliseconds(value)
     if not 0 <= ms <= LLONG_MAX:
         raise CommandError(b"ERR timeout is negative")
     return ms / 1000
@@ -210,14 +212,14 @@ def parse_scan_options(argv: list[bytes], at: int, keyspace: bool) -> ScanOption
     return options
 
 
-def parse_mpop(argv: list[bytes], at: int) -> tuple[list[bytes], bytes, int]:
-    """``numkeys key [key …] word [COUNT count]`` from position ``at``: keys, the upper-case word, the count."""
+def parse_mpop(argv: list[bytes], at: int, first: bytes, last: bytes) -> tuple[list[bytes], bool, int]:
+    """``numkeys key [key …] first|last [COUNT count]`` from position ``at``: keys, whether ``first``, count."""
     numkeys = get_range_int(argv[at], 1, LLONG_MAX, b"ERR numkeys should be greater than 0")
     where = at + 1 + numkeys
     if where >= len(argv):
         raise syntax_error()
     word = argv[where].upper()
-    if word not in (b"LEFT", b"RIGHT", b"MIN", b"MAX"):
+    if word not in (first, last):
         raise syntax_error()
     count = -1
     rest = where + 1
@@ -227,7 +229,7 @@ def parse_mpop(argv: list[bytes], at: int) -> tuple[list[bytes], bytes, int]:
             rest += 2
         else:
             raise syntax_error()
-    return argv[at + 1 : where], word, 1 if count == -1 else count
+    return argv[at + 1 : where], word == first, 1 if count == -1 else count
 
 
 def incr_long_double(current: bytes, increment: bytes, not_a_float: bytes = NOT_A_FLOAT) -> bytes:
@@ -239,6 +241,6 @@ def incr_long_double(current: bytes, increment: bytes, not_a_float: bytes = NOT_
     if by is None:
         raise CommandError(NOT_A_FLOAT)
     total = add(old, by)
-    if not isinstance(total, Fraction):
+    if total is None:
         raise CommandError(b"ERR increment would produce NaN or Infinity")
     return format_human(total)

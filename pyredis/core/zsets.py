@@ -6,7 +6,7 @@ from pyredis.core.client import Client
 from pyredis.engines.zset import Pairs, ZSetObj
 from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_ZSET
-from pyredis.lib.fpconv import format_double, parse_double
+from pyredis.lib.fpconv import format_double, strtod_lenient
 from pyredis.resp.errors import MIN_OR_MAX_NOT_A_FLOAT, CommandError
 from pyredis.resp.reply import array_header, bulk, bulk_array, double, integer
 
@@ -14,7 +14,7 @@ from pyredis.resp.reply import array_header, bulk, bulk_array, double, integer
 def parse_score_bound(text: bytes) -> tuple[float, bool]:
     """``(5`` → (5.0, exclusive)."""
     exclusive = text[:1] == b"("
-    value = parse_double(text[1:] if exclusive else text)
+    value = strtod_lenient(text[1:] if exclusive else text)
     if value is None:
         raise CommandError(MIN_OR_MAX_NOT_A_FLOAT)
     return value, exclusive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isinf
 from typing import Final
 
 _NUMBER: Final = re.compile(
@@ -10,6 +11,9 @@ _NUMBER: Final = re.compile(
     rb"(?:[pP][+-]?\d+)?)",
     re.IGNORECASE,
 )
+_NOT_ZERO: Final = re.compile(rb"[+-]?(?:0x[0.]*[1-9a-f]|[0.]*[1-9])", re.IGNORECASE)
+_WHITESPACE: Final = b" \t\n\v\f\r"
+_SMALLEST_NORMAL: Final = 2.2250738585072014e-308
 _SAFE: Final = float(1 << 52)
 
 
@@ -20,39 +24,42 @@ def format_double(value: float) -> bytes:
     return b"%.17g" % value
 
 
-def parse_double(text: bytes) -> float | None:
-    """A double as strtod reads it from the whole of ``text``; None for anything else, and for NaN."""
+def _strtod(text: bytes) -> float | None:
+    """What strtod reads from the whole of ``text``, an infinity where it is out of range; None for anything else."""
     if not _NUMBER.fullmatch(text):
         return None
-    try:
-        if b"x" in text or b"X" in text:
+    if b"x" in text or b"X" in text:
+        try:
             return float.fromhex(text.decode())
-        value = float(text)
-    except (ValueError, OverflowError):
+        except OverflowError:
+            return float("-inf") if text[:1] == b"-" else float("inf")
+    return float(text)
+
+
+def parse_double(text: bytes) -> float | None:
+    """A double as Redis takes it: the whole of ``text``, no NaN, nothing too large, nor so small that it becomes 0."""
+    value = _strtod(text)
+    if value is None:
         return None
-    if value in (float("inf"), float("-inf")) and b"n" not in text.lower():
-        return None  # out of range: strtod says ERANGE
+    if not value:
+        return None if _NOT_ZERO.match(text) else value
+    if isinf(value) and b"n" not in text.lower():
+        return None
     return value
 
 
-_WHITESPACE: Final = b" \t\n\v\f\r"
-_SMALLEST_NORMAL: Final = 2.2250738585072014e-308
+def strtod_lenient(text: bytes) -> float | None:
+    """A double as C reads it from the beginning of a string: blanks may come before, it ends at a zero byte, nothing
+    at all is 0. None where something else is left behind the number, and for NaN; what is too large is an infinity."""
+    text = text.split(b"\0")[0]
+    return _strtod(text.lstrip(_WHITESPACE)) if text else 0.0
 
 
 def strtod(text: bytes) -> float | None:
-    """A double as C reads it from the beginning of a string: blanks may come before, all ends at a zero byte.
-
-    None where something else is left behind the number, for NaN, and for what a double cannot hold. Nothing is 0.
-    """
-    if b"\0" in text:
-        text = text.partition(b"\0")[0]
-    if not text:
-        return 0.0
-    text = text.lstrip(_WHITESPACE)
-    value = parse_double(text)
-    if value is not None and -_SMALLEST_NORMAL < value < _SMALLEST_NORMAL:
-        # Too small, rounded to a subnormal number or to 0, is out of range to C.
-        digits = text.lower().partition(b"p" if b"x" in text.lower() else b"e")[0].replace(b"x", b"")
-        if value or digits.strip(b"+-0."):
-            return None
+    """Like :func:`strtod_lenient`, but None also for what a normal double cannot hold."""
+    value = strtod_lenient(text)
+    if value is None or (isinf(value) and b"n" not in text.lower()):
+        return None
+    if -_SMALLEST_NORMAL < value < _SMALLEST_NORMAL and _NOT_ZERO.match(text.lstrip(_WHITESPACE)):
+        return None
     return value
