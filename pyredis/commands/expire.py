@@ -36,7 +36,7 @@ def _expire_options(argv: list[bytes]) -> tuple[bool, bool, bool, bool]:
         gt |= upper == b"GT"
         lt |= upper == b"LT"
         if upper not in (b"NX", b"XX", b"GT", b"LT"):
-            raise CommandError(b"ERR Unsupported option " + word)
+            raise CommandError(b"ERR Unsupported option " + word.split(b"\0")[0])
     if nx and (xx or gt or lt):
         raise CommandError(b"ERR NX and XX, GT or LT options at the same time are not compatible")
     if gt and lt:

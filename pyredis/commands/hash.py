@@ -8,6 +8,7 @@ from pyredis.core.args import (
     get_range_int,
     incr_long_double,
     parse_scan_options,
+    random_picks,
     read_hash,
     syntax_error,
     write_hash,
@@ -377,7 +378,7 @@ def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_hash(c.db, argv[1])
     if value is None or count == 0:
         return EMPTY_ARRAY
-    fields = value.random_repeating(rng, -count) if count < 0 else value.random_distinct(rng, count)
+    fields = random_picks(value, rng, count)
     if not with_values:
         return bulk_array(fields)
     if c.resp == 3:

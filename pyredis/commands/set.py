@@ -8,6 +8,7 @@ from pyredis.core.args import (
     get_positive,
     get_range_int,
     parse_scan_options,
+    random_picks,
     read_set,
     syntax_error,
     write_set,
@@ -281,13 +282,11 @@ def srandmember_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) == 2:
         value = read_set(c.db, argv[1])
         return NULL[c.resp] if value is None else bulk(value.random(c.server.rng))
-    count = get_range_int(argv[2], -(LLONG_MAX // 2), LLONG_MAX)
+    count = get_range_int(argv[2], -LLONG_MAX, LLONG_MAX)
     value = read_set(c.db, argv[1])
     if value is None or count == 0:
         return EMPTY_ARRAY
-    if count < 0:
-        return bulk_array(value.random_repeating(c.server.rng, -count))
-    return bulk_array(value.random_distinct(c.server.rng, count))
+    return bulk_array(random_picks(value, c.server.rng, count))
 
 
 # --- algebra --------------------------------------------------------------------------------------------------------

@@ -49,32 +49,6 @@ from pyredis.resp.reply import (
 Pairs = list[tuple[bytes, float]]
 
 
-def zadd_generic_command(c: Client, argv: list[bytes], incr: bool) -> bytes:
-    """ZADD and ZINCRBY: options, then all scores are read before anything is touched."""
-    at = 2
-    nx = xx = gt = lt = ch = False
-    while not incr or at == 2:
-        word = argv[at].upper() if at < len(argv) and argv[0].upper() == b"ZADD" else b""
-        if word == b"NX":
-            nx = True
-        elif word == b"XX":
-            xx = True
-        elif word == b"GT":
-            gt = True
-        elif word == b"LT":
-            lt = True
-        elif word == b"CH":
-            ch = True
-        elif word == b"INCR":
-            incr = True
-            at += 1
-            continue
-        else:
-            break
-        at += 1
-    return _zadd(c, argv, at, (nx, xx, gt, lt, ch, incr))
-
-
 def _zadd(c: Client, argv: list[bytes], at: int, options: tuple[bool, bool, bool, bool, bool, bool]) -> bytes:
     nx, xx, gt, lt, ch, incr = options
     pairs = argv[at:]
@@ -148,7 +122,26 @@ def _zadd(c: Client, argv: list[bytes], at: int, options: tuple[bool, bool, bool
     ),
 )
 def zadd_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return zadd_generic_command(c, argv, False)
+    at = 2
+    nx = xx = gt = lt = ch = incr = False
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"NX":
+            nx = True
+        elif word == b"XX":
+            xx = True
+        elif word == b"GT":
+            gt = True
+        elif word == b"LT":
+            lt = True
+        elif word == b"CH":
+            ch = True
+        elif word == b"INCR":
+            incr = True
+        else:
+            break
+        at += 1
+    return _zadd(c, argv, at, (nx, xx, gt, lt, ch, incr))
 
 
 @command(
@@ -279,103 +272,6 @@ def zrem_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 # --- ranges ---------------------------------------------------------------------------------------------------------
-
-
-def _range_by_rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
-    with_scores = len(argv) == 5 and argv[4].upper() == b"WITHSCORES"
-    if len(argv) > 4 and not with_scores:
-        raise syntax_error()
-    start, stop = get_int(argv[2]), get_int(argv[3])
-    value = read_zset(c.db, argv[1])
-    return EMPTY_ARRAY if value is None else pairs_reply(c, value.by_rank(start, stop, reverse), with_scores)
-
-
-@command(
-    b"ZREVRANGE",
-    -4,
-    CMD_READONLY,
-    keys=(K(1, KEY_RO | KEY_ACCESS),),
-    group="sorted_set",
-    since="1.2.0",
-    summary="Return members by position, highest score first.",
-    complexity=(
-        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned."
-    ),
-    usage="key start:int stop:int [WITHSCORES]",
-    deprecated_since="6.2.0",
-    replaced_by="`ZRANGE` with the `REV` argument",
-    doc_flags=("deprecated",),
-)
-def zrevrange_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _range_by_rank(c, argv, True)
-
-
-def _range_by_score(c: Client, argv: list[bytes], reverse: bool) -> bytes:
-    with_scores = False
-    offset, count = 0, -1
-    at = 4
-    while at < len(argv):
-        word = argv[at].upper()
-        if word == b"WITHSCORES":
-            with_scores = True
-        elif word == b"LIMIT" and at + 2 < len(argv):
-            offset, count = get_int(argv[at + 1]), get_int(argv[at + 2])
-            at += 2
-        else:
-            raise syntax_error()
-        at += 1
-    low, high = (argv[3], argv[2]) if reverse else (argv[2], argv[3])
-    (a, a_ex), (b, b_ex) = parse_score_bound(low), parse_score_bound(high)
-    value = read_zset(c.db, argv[1])
-    if value is None or offset < 0:
-        return EMPTY_ARRAY
-    return pairs_reply(c, value.by_score(a, a_ex, b, b_ex, reverse, offset, count), with_scores)
-
-
-@command(
-    b"ZRANGEBYSCORE",
-    -4,
-    CMD_READONLY,
-    keys=(K(1, KEY_RO | KEY_ACCESS),),
-    group="sorted_set",
-    since="1.0.5",
-    summary="Return members with scores in a range.",
-    complexity=(
-        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
-        "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
-        "you can consider it O(log(N))."
-    ),
-    usage="key min:double max:double [WITHSCORES]@2.0.0 [LIMIT (offset:int count:int)]",
-    history=(("2.0.0", "Added the `WITHSCORES` modifier."),),
-    deprecated_since="6.2.0",
-    replaced_by="`ZRANGE` with the `BYSCORE` argument",
-    doc_flags=("deprecated",),
-)
-def zrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _range_by_score(c, argv, False)
-
-
-@command(
-    b"ZREVRANGEBYSCORE",
-    -4,
-    CMD_READONLY,
-    keys=(K(1, KEY_RO | KEY_ACCESS),),
-    group="sorted_set",
-    since="2.2.0",
-    summary="Return members with scores in a range, highest first.",
-    complexity=(
-        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
-        "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
-        "you can consider it O(log(N))."
-    ),
-    usage="key max:double min:double [WITHSCORES] [LIMIT (offset:int count:int)]",
-    history=(("2.1.6", "`min` and `max` can be exclusive."),),
-    deprecated_since="6.2.0",
-    replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
-    doc_flags=("deprecated",),
-)
-def zrevrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _range_by_score(c, argv, True)
 
 
 @command(

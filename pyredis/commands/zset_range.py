@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyredis.core.args import get_int, get_range_int, read_zset, syntax_error, write_zset
+from pyredis.core.args import get_int, get_range_int, random_picks, read_zset, syntax_error, write_zset
 from pyredis.core.client import Client
 from pyredis.core.command import (
     CMD_DENYOOM,
@@ -68,12 +68,10 @@ def parse_range(argv: list[bytes], at: int, by: int, reverse: bool, unified: boo
             q.offset, q.count = get_int(argv[at + 1]), get_int(argv[at + 2])
             q.limited = True
             at += 2
-        elif word == b"REV" and unified:
+        elif word == b"REV" and unified and not q.reverse:
             q.reverse = True
-        elif word == b"BYLEX" and unified:
-            q.by = BY_LEX
-        elif word == b"BYSCORE" and unified:
-            q.by = BY_SCORE
+        elif word in (b"BYLEX", b"BYSCORE") and unified and q.by == BY_RANK:
+            q.by = BY_LEX if word == b"BYLEX" else BY_SCORE
         else:
             raise syntax_error()
         at += 1
@@ -117,6 +115,75 @@ def run_range(c: Client, key: bytes, q: RangeQuery) -> Pairs:
 )
 def zrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     q = parse_range(argv, 2, BY_RANK, False, True, False)
+    return pairs_reply(c, run_range(c, argv[1], q), q.with_scores)
+
+
+@command(
+    b"ZREVRANGE",
+    -4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="1.2.0",
+    summary="Return members by position, highest score first.",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned."
+    ),
+    usage="key start:int stop:int [WITHSCORES]",
+    deprecated_since="6.2.0",
+    replaced_by="`ZRANGE` with the `REV` argument",
+    doc_flags=("deprecated",),
+)
+def zrevrange_command(c: Client, argv: list[bytes]) -> bytes | None:
+    q = parse_range(argv, 2, BY_RANK, True, False, False)
+    return pairs_reply(c, run_range(c, argv[1], q), q.with_scores)
+
+
+@command(
+    b"ZRANGEBYSCORE",
+    -4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="1.0.5",
+    summary="Return members with scores in a range.",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
+        "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
+        "you can consider it O(log(N))."
+    ),
+    usage="key min:double max:double [WITHSCORES]@2.0.0 [LIMIT (offset:int count:int)]",
+    history=(("2.0.0", "Added the `WITHSCORES` modifier."),),
+    deprecated_since="6.2.0",
+    replaced_by="`ZRANGE` with the `BYSCORE` argument",
+    doc_flags=("deprecated",),
+)
+def zrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    q = parse_range(argv, 2, BY_SCORE, False, False, False)
+    return pairs_reply(c, run_range(c, argv[1], q), q.with_scores)
+
+
+@command(
+    b"ZREVRANGEBYSCORE",
+    -4,
+    CMD_READONLY,
+    keys=(K(1, KEY_RO | KEY_ACCESS),),
+    group="sorted_set",
+    since="2.2.0",
+    summary="Return members with scores in a range, highest first.",
+    complexity=(
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements "
+        "being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), "
+        "you can consider it O(log(N))."
+    ),
+    usage="key max:double min:double [WITHSCORES] [LIMIT (offset:int count:int)]",
+    history=(("2.1.6", "`min` and `max` can be exclusive."),),
+    deprecated_since="6.2.0",
+    replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
+    doc_flags=("deprecated",),
+)
+def zrevrangebyscore_command(c: Client, argv: list[bytes]) -> bytes | None:
+    q = parse_range(argv, 2, BY_SCORE, True, False, False)
     return pairs_reply(c, run_range(c, argv[1], q), q.with_scores)
 
 
@@ -255,7 +322,7 @@ def zrandmember_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
     if value is None or count == 0:
         return EMPTY_ARRAY
-    members = value.random_repeating(rng, -count) if count < 0 else value.random_distinct(rng, count)
+    members = random_picks(value, rng, count)
     if not with_scores:
         return bulk_array(members)
     return pairs_reply(c, [(member, value.scores[member]) for member in members], True)

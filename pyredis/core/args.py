@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import Any, Final
 
 from pyredis.engines.hash import HashObj
@@ -25,6 +26,8 @@ from pyredis.resp.errors import (
 
 String = bytes | bytearray
 LONG_MAX: Final = LLONG_MAX
+MAX_PICKS: Final = 10_000_000
+MAX_PICKED_BYTES: Final = 1 << 30
 _CURSOR: Final = re.compile(rb"([+-]?[0-9]+|)(?:\0|\Z)", re.DOTALL)
 
 
@@ -230,6 +233,20 @@ def parse_mpop(argv: list[bytes], at: int, first: bytes, last: bytes) -> tuple[l
         else:
             raise syntax_error()
     return argv[at + 1 : where], word == first, 1 if count == -1 else count
+
+
+def random_picks(value: HashObj | SetObj | ZSetObj, rng: Random, count: int) -> list[bytes]:
+    """Fields or members at random: up to ``count`` different ones, or ``-count`` that may repeat.
+
+    Redis has no limit to the latter and fills its memory; here they are refused beyond ``MAX_PICKS``, and where the
+    reply would be larger than ``MAX_PICKED_BYTES``.
+    """
+    if count >= 0:
+        return value.random_distinct(rng, count)
+    picks = value.random_repeating(rng, -count) if -count <= MAX_PICKS else None
+    if picks is None or sum(map(len, picks)) > MAX_PICKED_BYTES:
+        raise CommandError(b"ERR value is out of range, too many random picks for one reply")
+    return picks
 
 
 def incr_long_double(current: bytes, increment: bytes, not_a_float: bytes = NOT_A_FLOAT) -> bytes:

@@ -23,11 +23,13 @@ SHAPE_ONLY = frozenset(
     b"LATENCY|LATEST LATENCY|HISTORY LATENCY|GRAPH LATENCY|DOCTOR LATENCY|HISTOGRAM MEMORY|USAGE MEMORY|STATS "
     b"MEMORY|DOCTOR MEMORY|MALLOC-STATS MEMORY|PURGE HELLO".split()
 )
-"""Times, sizes, addresses and identifiers: the kind of the reply (and an error's text) is compared, not its content."""
+"""Times, sizes, addresses, identifiers, every HELP (in our own words): the kind of the reply and an error's text
+are compared."""
 PICKS = frozenset(b"SPOP SRANDMEMBER HRANDFIELD ZRANDMEMBER RANDOMKEY".split())
 """Random: as many items on both sides, and ours must be among what the command sent before it lists (``expand``)."""
 SCANS = frozenset(b"SCAN SSCAN HSCAN ZSCAN".split())
 """Each server has its own cursors: compared (without order) where both walks end with the first step."""
+_CONTAINERS = frozenset(b"CONFIG CLIENT OBJECT PUBSUB SLOWLOG LATENCY MEMORY COMMAND".split())
 LIFETIMES = {b"TTL": 2, b"PTTL": 2000, b"EXPIRETIME": 2, b"PEXPIRETIME": 2000}
 """How far these may be apart; the absolute ones only where a deadline was given relative to now."""
 RELATIVE = frozenset(b"EX PX EXPIRE PEXPIRE SETEX PSETEX".split())
@@ -71,7 +73,16 @@ def _parse_at(raw: bytes, at: int) -> tuple[Parsed, int]:
 def full_name(argv: Argv) -> bytes:
     """``CONFIG|GET`` for what the two words of a container name, else the upper-case name."""
     name = argv[0].upper()
-    if len(argv) > 1 and name in (b"CONFIG", b"CLIENT", b"OBJECT", b"PUBSUB", b"SLOWLOG", b"LATENCY", b"MEMORY"):
+    if len(argv) > 1 and name in (
+        b"CONFIG",
+        b"CLIENT",
+        b"OBJECT",
+        b"PUBSUB",
+        b"SLOWLOG",
+        b"LATENCY",
+        b"MEMORY",
+        b"COMMAND",
+    ):
         return name + b"|" + argv[1].upper()
     return name
 
@@ -130,9 +141,11 @@ def _pick_differs(argv: Argv, ours: Parsed, theirs: Parsed, listed: Parsed) -> b
     return distinct and len(set(picked)) != len(picked)
 
 
-def _scan_differs(ours: Parsed, theirs: Parsed) -> bool:
+def _scan_differs(argv: Argv, ours: Parsed, theirs: Parsed) -> bool:
     if ours[0] != theirs[0]:
         return True
+    if argv[1 if argv[0].upper() == b"SCAN" else 2] not in (b"0", b""):
+        return ours[0] != "*" and ours != theirs
     if ours[0] != "*":
         return ours != theirs
     cursors = [reply[1][0][1] for reply in (ours, theirs)]
@@ -159,7 +172,7 @@ class Comparison:
     """Compares two runs of one sequence; follows MULTI, so that what EXEC returns is compared command by command."""
 
     def __init__(self, commands: list[Argv]) -> None:
-        words = {word.upper() for argv in commands for word in argv[:1] + argv[3:]}
+        words = {word.upper() for argv in commands for word in argv[:1] + argv[2:]}
         self.relative = bool(words & RELATIVE)
         self.float_results = b"INCRBYFLOAT" in words
         self.queue: list[Argv] = []
@@ -199,10 +212,10 @@ class Comparison:
             return False
         if name in UNORDERED or name in PAIRS:
             return bool(_sorted(ours, name in PAIRS) != _sorted(theirs, name in PAIRS))
-        if name in SHAPE_ONLY:
+        if name in SHAPE_ONLY or name.endswith(b"|HELP"):
             return bool(_shape(ours) != _shape(theirs))
         if name in SCANS:
-            return _scan_differs(ours, theirs)
+            return _scan_differs(argv, ours, theirs)
         if name in LIFETIMES and ours[0] == theirs[0] == ":":
             if name.endswith(b"TIME") and not self.relative:
                 return True

@@ -26,6 +26,8 @@ EXCLUDED: dict[bytes, str] = {
     b"CLIENT|PAUSE": "stops the whole server for a while",
     b"CLIENT|REPLY": "changes how many replies come; compared in test_waiting",
     b"CLIENT|TRACKING": "needs a second connection",
+    b"CLIENT|NO-TOUCH": "newer than redis-server 7.0",
+    b"CLIENT|SETINFO": "newer than redis-server 7.0",
     b"CLIENT|UNBLOCK": "needs a waiting client: test_blocking",
     b"COMMAND": "the whole table: test_command_table",
     b"COMMAND|INFO": "test_command_table",
