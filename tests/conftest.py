@@ -11,7 +11,7 @@ from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
 
 # The same examples in every run; `pytest --hypothesis-profile=long` tries many new ones.
-_COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
+_COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
 settings.register_profile("fixed", parent=_COMMON, derandomize=True, max_examples=60)
 settings.register_profile("long", parent=_COMMON, max_examples=3000)
 settings.load_profile("fixed")

@@ -29,6 +29,9 @@ PICKS = frozenset(b"SPOP SRANDMEMBER HRANDFIELD ZRANDMEMBER RANDOMKEY".split())
 """Random: as many items on both sides, and ours must be among what the command sent before it lists (``expand``)."""
 SCANS = frozenset(b"SCAN SSCAN HSCAN ZSCAN".split())
 """Each server has its own cursors: compared (without order) where both walks end with the first step."""
+SORTS = frozenset(b"SORT SORT_RO".split())
+"""With BY: elements of equal weight, and those of a set that is not sorted at all, come in any order (and LIMIT takes
+any of them)."""
 _CONTAINERS = frozenset(b"CONFIG CLIENT OBJECT PUBSUB SLOWLOG LATENCY MEMORY COMMAND".split())
 LIFETIMES = {b"TTL": 2, b"PTTL": 2000, b"EXPIRETIME": 2, b"PEXPIRETIME": 2000}
 """How far these may be apart; the absolute ones only where a deadline was given relative to now."""
@@ -216,6 +219,8 @@ class Comparison:
             return bool(_shape(ours) != _shape(theirs))
         if name in SCANS:
             return _scan_differs(argv, ours, theirs)
+        if name in SORTS and b"BY" in (words := [word.upper() for word in argv[2:]]) and ours[0] == theirs[0] == "*":
+            return len(ours[1]) != len(theirs[1]) or (b"LIMIT" not in words and sorted(ours[1]) != sorted(theirs[1]))
         if name in LIFETIMES and ours[0] == theirs[0] == ":":
             if name.endswith(b"TIME") and not self.relative:
                 return True

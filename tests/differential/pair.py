@@ -48,6 +48,8 @@ def harmless(argv: Argv) -> Argv:
         huge = argv[2][:1] == b"-" and argv[2][1:].isdigit() and -(1 << 63) < int(argv[2]) < -1000
         if huge and not (len(argv) > 3 and int(argv[2]) <= -(1 << 62)):
             argv[2] = b"-100"
+    elif name in (b"SORT", b"SORT_RO") and b"BY" in (words := [word.upper() for word in argv]) and b"STORE" in words:
+        del argv[words.index(b"STORE") :]  # a list in an order that compare says is free
     elif name == b"WAIT" and len(argv) > 2 and argv[2].isdigit():
         argv[2] = b"1"
     return argv

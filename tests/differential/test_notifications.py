@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from tests.differential.test_generated import GROUPS, POPULATE, build
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess
+from tests.support.templates import GROUPS, POPULATE, build
 
 EXTRA = {
     "string": [
