@@ -32,7 +32,7 @@ from pyredis.core.propagate import rewrite
 from pyredis.engines.hash import HashObj
 from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_HASH
-from pyredis.lib.glob import compile_pattern
+from pyredis.lib.glob import compile_filter
 from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN, string2ll
 from pyredis.lib.longdouble import parse_long_double
 from pyredis.resp.errors import NOT_A_FLOAT, OUT_OF_RANGE, CommandError, wrong_arity
@@ -410,6 +410,6 @@ def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     options = parse_scan_options(argv, 3, False)
     cursor, fields = value.scan(cursor, options.count)
     if options.pattern is not None:
-        fields = list(filter(compile_pattern(options.pattern), fields))
+        fields = list(filter(compile_filter(options.pattern), fields))
     flat = [part for f in fields for part in (f, value.fields[f])]
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(flat)

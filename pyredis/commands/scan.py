@@ -12,7 +12,7 @@ from pyredis.core.command import (
     command,
 )
 from pyredis.keyspace.encoding import TYPE_NAMES
-from pyredis.lib.glob import compile_pattern
+from pyredis.lib.glob import compile_filter
 from pyredis.resp.reply import (
     NULL,
     array_header,
@@ -42,7 +42,7 @@ from pyredis.resp.reply import (
 )
 def keys_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
-    fits = compile_pattern(argv[1])
+    fits = compile_filter(argv[1])
     now = c.server.mstime
     expires = db.expires
     if expires:
@@ -76,7 +76,7 @@ def scan_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
     cursor, keys = db.key_index().scan(cursor, options.count)
     if options.pattern is not None:
-        keys = list(filter(compile_pattern(options.pattern), keys))
+        keys = list(filter(compile_filter(options.pattern), keys))
     if options.type is not None:
         wanted = options.type.lower()
         # Asking for the type counts as a look at each key, as in Redis.

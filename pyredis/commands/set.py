@@ -35,7 +35,7 @@ from pyredis.core.propagate import rewrite
 from pyredis.engines.set import SetObj
 from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_SET
-from pyredis.lib.glob import compile_pattern
+from pyredis.lib.glob import compile_filter
 from pyredis.lib.intparse import LLONG_MAX
 from pyredis.resp.errors import CommandError
 from pyredis.resp.reply import (
@@ -475,5 +475,5 @@ def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     options = parse_scan_options(argv, 3, False)
     cursor, members = value.scan(cursor, options.count)
     if options.pattern is not None:
-        members = list(filter(compile_pattern(options.pattern), members))
+        members = list(filter(compile_filter(options.pattern), members))
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(members)

@@ -33,7 +33,7 @@ from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.modified import modified
 from pyredis.keyspace.state import NOTIFY_ZSET
 from pyredis.lib.fpconv import format_double
-from pyredis.lib.glob import compile_pattern
+from pyredis.lib.glob import compile_filter
 from pyredis.resp.errors import RESULTING_SCORE_NAN, CommandError
 from pyredis.resp.reply import (
     EMPTY_ARRAY,
@@ -410,6 +410,6 @@ def zscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     options = parse_scan_options(argv, 3, False)
     cursor, members = value.scan(cursor, options.count)
     if options.pattern is not None:
-        members = list(filter(compile_pattern(options.pattern), members))
+        members = list(filter(compile_filter(options.pattern), members))
     flat = [part for member in members for part in (member, format_double(value.scores[member]))]
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(flat)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 Matcher = Callable[[bytes], bool]
+_MAX_RUNS: Final = 1000
+_LONG: Final = 500
+"""Bytes of a pattern beyond which it is neither compiled nor remembered."""
 _META: Final = frozenset(b"*?[\\")
 
 # One element of a compiled pattern: None is "any run", -1 is "any byte", a frozenset the bytes that fit.
@@ -40,8 +44,25 @@ def _fold(c: int) -> frozenset[int]:
     return frozenset((char.lower()[0], char.upper()[0]))
 
 
+def _signed(c: int, nocase: bool) -> int:
+    """A byte as C's ``char``, which ranges are compared by."""
+    if nocase and 0x41 <= c <= 0x5A:
+        return c + 0x20
+    return c - 256 if c > 127 else c
+
+
+def _parse_range(low: int, high: int, nocase: bool) -> set[int]:
+    if _signed(low, False) > _signed(high, False):
+        low, high = high, low
+    first, last = _signed(low, nocase), _signed(high, nocase)
+    return {x for x in range(256) if first <= _signed(x, nocase) <= last}
+
+
 def _parse_class(pattern: bytes, at: int, nocase: bool) -> tuple[frozenset[int], int]:
-    """The bytes that a class fits and the position of its last byte; an unterminated class ends with the pattern."""
+    """The bytes that a class fits and the position of its last byte; an unterminated class ends with the pattern.
+
+    What is escaped keeps its case, even where case does not matter.
+    """
     n = len(pattern)
     negate = at < n and pattern[at] == 0x5E
     if negate:
@@ -54,16 +75,11 @@ def _parse_class(pattern: bytes, at: int, nocase: bool) -> tuple[frozenset[int],
         c = pattern[at]
         if c == 0x5C and at + 1 < n:
             at += 1
-            fits |= _fold(pattern[at]) if nocase else {pattern[at]}
+            fits.add(pattern[at])
         elif c == 0x5D:
             break
         elif at + 2 < n and pattern[at + 1] == 0x2D:
-            low, high = sorted((c, pattern[at + 2]))
-            if nocase:
-                low, high = sorted((bytes((c,)).lower()[0], bytes((pattern[at + 2],)).lower()[0]))
-                fits |= {x for x in range(256) if low <= bytes((x,)).lower()[0] <= high}
-            else:
-                fits |= set(range(low, high + 1))
+            fits |= _parse_range(c, pattern[at + 2], nocase)
             at += 2
         else:
             fits |= _fold(c) if nocase else {c}
@@ -71,8 +87,37 @@ def _parse_class(pattern: bytes, at: int, nocase: bool) -> tuple[frozenset[int],
     return (frozenset(range(256)) - fits if negate else frozenset(fits)), at
 
 
+def _regex(elements: list[frozenset[int] | int | None]) -> bytes:
+    """The same as a regular expression.
+
+    Where a run is followed by more, the earliest place at which that fits up to the next run is as good as any later
+    one, so an atomic group never goes back into it: O(len(elements) * len(text)) at worst, for any pattern.
+    """
+    groups: list[list[bytes]] = [[]]
+    for element in elements:
+        if element is None:
+            groups.append([])
+        else:
+            groups[-1].append(_one(element))
+    first, *middle = [b"".join(group) for group in groups]
+    if not middle:
+        return first
+    last = middle.pop()
+    return first + b"".join([b"(?>.*?" + part + b")" for part in middle]) + b".*" + last
+
+
+def _one(element: frozenset[int] | int) -> bytes:
+    if isinstance(element, int):
+        return b"."
+    if len(element) == 1:
+        return b"\\x%02x" % next(iter(element))
+    if not element:
+        return b"(?!)"
+    return b"[" + b"".join([b"\\x%02x" % c for c in sorted(element)]) + b"]"
+
+
 def _match_elements(elements: list[frozenset[int] | int | None], text: bytes) -> bool:
-    """Greedy with one point to go back to: O(len(elements) * len(text)) at worst, for any pattern."""
+    """The same without a regular expression, for patterns that would take long to compile."""
     i = at = 0
     star = -1
     mark = 0
@@ -97,24 +142,43 @@ def _match_elements(elements: list[frozenset[int] | int | None], text: bytes) ->
     return i == m
 
 
-@lru_cache(maxsize=4096)
 def compile_pattern(pattern: bytes, nocase: bool = False) -> Matcher:
-    """A function that tells whether a byte string matches the whole pattern."""
+    """A function that tells whether a byte string matches the whole pattern.
+
+    As in Redis the empty string matches the empty pattern only, and runs (``*``) beyond the thousandth match nothing.
+    """
+    if len(pattern) > _LONG:
+        elements = _parse(pattern, nocase)
+        if elements[:-1].count(None) > _MAX_RUNS:
+            return lambda text: False
+        return lambda text: _match_elements(elements, text) and (text != b"" or pattern == b"")
+    return _compile_short(pattern, nocase)
+
+
+@lru_cache(maxsize=1024)
+def _compile_short(pattern: bytes, nocase: bool) -> Matcher:
     if not nocase:
-        if pattern == b"*":
-            return lambda text: True
         if not _META & frozenset(pattern):
             return pattern.__eq__
         body = pattern.strip(b"*")
-        if not _META & frozenset(body):
+        if body and not _META & frozenset(body):
             if pattern == body + b"*":
                 return lambda text: text.startswith(body)
             if pattern == b"*" + body:
                 return lambda text: text.endswith(body)
             if pattern == b"*" + body + b"*":
                 return lambda text: body in text
-    elements = _parse(pattern, nocase)
-    return lambda text: _match_elements(elements, text)
+    fullmatch = re.compile(_regex(_parse(pattern, nocase)), re.DOTALL).fullmatch
+    return lambda text: fullmatch(text) is not None and (text != b"" or pattern == b"")
+
+
+def compile_filter(pattern: bytes) -> Matcher:
+    """As KEYS and the SCAN family understand a pattern: ``*`` alone is everything, the empty string too."""
+    return _anything if pattern == b"*" else compile_pattern(pattern)
+
+
+def _anything(text: bytes) -> bool:
+    return True
 
 
 def match(pattern: bytes, text: bytes, nocase: bool = False) -> bool:
