@@ -109,10 +109,14 @@ def test_object(both: list[RawClient]) -> None:
         assert ours == theirs, name
 
 
-def test_nodes_of_a_long_list(both: list[RawClient]) -> None:
+@pytest.mark.parametrize("fill", [-2, -1, -3, -5, -9, 1, 10, 0, 100000])
+def test_nodes_of_a_long_list(both: list[RawClient], fill: int) -> None:
     for client in both:
+        client.call("CONFIG", "SET", "list-max-listpack-size", fill)
         client.pipeline([[b"RPUSH", b"long", b"%d" % i * (i % 50), b"x" * (i * 7 % 3000)] for i in range(400)])
     found = [re.search(rb" ql_.*", client.call("DEBUG", "OBJECT", "long"))[0] for client in both]
+    for client in both:
+        client.call("CONFIG", "SET", "list-max-listpack-size", -2)
     assert found[0] == found[1]
 
 

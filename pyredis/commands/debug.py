@@ -123,6 +123,7 @@ def _flag(text: bytes) -> bool:
 def _object(c: Client, argv: list[bytes]) -> bytes:
     value = _value(c, argv[2])
     server = c.server
+    fill = min(max(server.config.list_max_listpack_size, -5), (1 << 15) - 1)
     threshold = server.quicklist_packed_threshold
     clock = lru_clock(server)
     accessed = clock if c.db.access is None else c.db.access.get(argv[2], server.mstime // 1000)
@@ -131,15 +132,16 @@ def _object(c: Client, argv: list[bytes]) -> bytes:
         id(value),
         reference_count(value),
         encoding_of(value),
-        serialized_length(value, threshold),
+        serialized_length(value, fill, threshold),
         clock - idle & 0xFFFFFF,
         idle,
     )
     if type(value) is ListObj:
-        nodes = quicklist_nodes(value, threshold)
-        text += b" ql_nodes:%d ql_avg_node:%.2f ql_listpack_max:-2 ql_compressed:0 ql_uncompressed_size:%d" % (
+        nodes = quicklist_nodes(value, fill, threshold)
+        text += b" ql_nodes:%d ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:0 ql_uncompressed_size:%d" % (
             len(nodes),
             len(value) / len(nodes),
+            fill,
             sum(node.size for node in nodes),
         )
     return simple(text)
@@ -175,7 +177,9 @@ def _quicklist(c: Client, argv: list[bytes]) -> bytes:
     if type(value) is not ListObj:
         raise CommandError(b"ERR Not a quicklist encoded object.")
     full = len(argv) == 4 and _flag(argv[3])
-    for number, node in enumerate(quicklist_nodes(value, c.server.quicklist_packed_threshold)):
+    server = c.server
+    nodes = quicklist_nodes(value, server.config.list_max_listpack_size, server.quicklist_packed_threshold)
+    for number, node in enumerate(nodes):
         kind = "plain" if node.plain else "packed"
         print(f"{{node {number}, {kind}, {node.size} bytes, {len(node.elements)} elements}}")
         if full:

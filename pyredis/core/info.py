@@ -133,9 +133,9 @@ def _memory(s: Server) -> Fields:
         ("total_system_memory", system),
         ("total_system_memory_human", human(system)),
         *[(name, "0B" if name.endswith("_human") else 0) for name in _SCRIPT_MEMORY],
-        ("maxmemory", 0),
-        ("maxmemory_human", "0B"),
-        ("maxmemory_policy", "noeviction"),
+        ("maxmemory", s.config.maxmemory),
+        ("maxmemory_human", human(s.config.maxmemory)),
+        ("maxmemory_policy", s.config.maxmemory_policy),
         ("allocator_frag_ratio", "1.00"),
         ("allocator_frag_bytes", 0),
         ("allocator_rss_ratio", "1.00"),
@@ -290,7 +290,7 @@ def _replication(s: Server) -> Fields:
         ("master_repl_offset", 0),
         ("second_repl_offset", -1),
         ("repl_backlog_active", 0),
-        ("repl_backlog_size", 0),
+        ("repl_backlog_size", s.config.repl_backlog_size),
         ("repl_backlog_first_byte_offset", 0),
         ("repl_backlog_histlen", 0),
     ]
@@ -352,7 +352,7 @@ def _latencystats(s: Server) -> Fields:
 
 
 def _cluster(s: Server) -> Fields:
-    return [("cluster_enabled", 0)]
+    return [("cluster_enabled", int(s.config.cluster_enabled))]
 
 
 def _keyspace(s: Server) -> Fields:

@@ -17,7 +17,10 @@ from pyredis.lib.intparse import string2ll
 
 _LISTPACK_ENDS: Final = 7
 """Bytes of a listpack's header and end mark."""
-_NODE_BYTES: Final = 8192
+_NODE_BYTES: Final = (4096, 8192, 16384, 32768, 65536)
+"""The largest node for ``list-max-listpack-size`` -1, -2 …"""
+_SAFE_BYTES: Final = 8192
+"""The largest node where that setting is a number of elements."""
 _NODE_SLACK: Final = 8
 _LONGEST_INT: Final = 20
 
@@ -83,9 +86,13 @@ class Node:
         self.elements: list[bytes] = []
 
 
-def quicklist_nodes(elements: Iterable[bytes], packed_threshold: int) -> list[Node]:
-    """The nodes of a list that was filled at its tail: listpacks of at most 8 KB, large elements alone. O(n)."""
+def quicklist_nodes(elements: Iterable[bytes], fill: int, packed_threshold: int) -> list[Node]:
+    """The nodes of a list that was filled at its tail: listpacks up to a size, large elements alone. O(n).
+
+    ``fill`` is ``list-max-listpack-size``: a number of elements, or negative a class of size.
+    """
     nodes: list[Node] = []
+    most, count = (_SAFE_BYTES, max(fill, 1)) if fill >= 0 else (_NODE_BYTES[min(-fill, 5) - 1], 1 << 62)
     for element in elements:
         if len(element) >= packed_threshold:
             node = Node(True)
@@ -94,7 +101,8 @@ def quicklist_nodes(elements: Iterable[bytes], packed_threshold: int) -> list[No
             nodes.append(node)
             continue
         size = _entry_size(element)
-        if not nodes or nodes[-1].plain or nodes[-1].size + size + _NODE_SLACK > _NODE_BYTES:
+        last = nodes[-1] if nodes else None
+        if last is None or last.plain or last.size + size + _NODE_SLACK > most or len(last.elements) >= count:
             nodes.append(Node(False))
         nodes[-1].size += size
         nodes[-1].elements.append(element)
@@ -117,10 +125,10 @@ def packed_elements(value: HashObj | ZSetObj) -> list[bytes]:
     return [text for member in value for text in (member, format_double(value.scores[member]))]
 
 
-def serialized_length(value: Any, packed_threshold: int) -> int:
+def serialized_length(value: Any, fill: int, packed_threshold: int) -> int:
     """Bytes of the value in a snapshot, were it not compressed. O(n)."""
     if type(value) is ListObj:
-        nodes = quicklist_nodes(value, packed_threshold)
+        nodes = quicklist_nodes(value, fill, packed_threshold)
         return _length_size(len(nodes)) + sum(1 + _blob_size(node.size) for node in nodes)
     if type(value) is SetObj:
         if value.intset:
