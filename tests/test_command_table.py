@@ -6,10 +6,12 @@ that we do not have yet, which are left out. Everything else is compared as it i
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from functools import cached_property
 
+import pexpect
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -304,3 +306,16 @@ def test_help_of_redis_cli(both2: Both, server: ServerProcess, oracle: ServerPro
     theirs = help_of(oracle, both2.names)
     assert len(ours) > 190 and not ours.keys() - theirs.keys()
     assert ours == {name: theirs[name] for name in ours}
+
+
+def test_hints_of_redis_cli(server: ServerProcess) -> None:
+    """They come from our COMMAND DOCS: redis-cli 7.0 itself does not know CLIENT SETINFO."""
+    environment = {**os.environ, "TERM": "xterm"}
+    argv = ["-p", str(server.port)]
+    terminal = pexpect.spawn("/usr/bin/redis-cli", argv, env=environment, timeout=30, dimensions=(24, 200))
+    try:
+        terminal.expect_exact("> ")
+        terminal.send("client setinfo ")
+        terminal.expect_exact("LIB-NAME libname|LIB-VER libver")
+    finally:
+        terminal.close(force=True)
