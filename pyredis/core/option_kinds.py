@@ -133,11 +133,13 @@ class Octal(Kind):
 class Memory(Kind):
     """Bytes, written with a unit or without; with ``percent`` also ``5%``, kept as a negative number."""
 
-    __slots__ = ("high", "low", "percent")
+    __slots__ = ("floor", "high", "low", "percent")
 
-    def __init__(self, low: int, high: int, percent: bool = False) -> None:
+    def __init__(self, low: int, high: int, percent: bool = False, floor: int = 0) -> None:
         self.low = low
         self.high = high
+        self.floor = floor
+        """What is smaller counts as this, silently."""
         self.percent = percent
 
     def parse(self, words: list[str], old: Any) -> int:
@@ -153,12 +155,16 @@ class Memory(Kind):
                 n = parse_memory(text)
             except ConfigError:
                 raise ConfigError("argument must be a memory or percent value") from None
+            if n <= LONG_MAX:
+                return n
             # The value is kept with a sign: what does not fit wraps into the percentages.
-            return n if n <= LONG_MAX else n - ULONG_MAX - 1
+            if n < ULONG_MAX - 99:
+                raise ConfigError("percentage argument must be less or equal to 100")
+            return n - ULONG_MAX - 1
         n = parse_memory(text)
         if not self.low <= n <= self.high:
             raise ConfigError(f"argument must be between {self.low} and {self.high} inclusive")
-        return n
+        return max(n, self.floor)
 
     def show(self, value: Any) -> str:
         return f"{-value}%" if value < 0 else str(value)
@@ -204,20 +210,28 @@ class Words(Kind):
 
 
 class Text(Kind):
-    """Any text; ``check`` raises ConfigError for what does not fit."""
+    """Any text; ``check`` raises ConfigError for what does not fit. It ends at a null byte unless it is ``binary``."""
 
-    __slots__ = ("check",)
+    __slots__ = ("binary", "check")
 
-    def __init__(self, check: Callable[[str], None] | None = None) -> None:
+    def __init__(self, check: Callable[[str], None] | None = None, binary: bool = False) -> None:
         self.check = check
+        self.binary = binary
 
     def parse(self, words: list[str], old: Any) -> str:
+        text = words[0] if self.binary else words[0].split("\0", 1)[0]
         if self.check is not None:
-            self.check(words[0])
-        return words[0]
+            self.check(text)
+        return text
 
     def lines(self, name: str, value: Any, default: Any) -> list[tuple[str, bool]] | None:
         return [(f"{name} {quoted(value)}", value != default)] if value or default else None
+
+
+def _long(text: str) -> int | None:
+    """A number as C's strtol reads it, nothing at all being 0; None if something else follows."""
+    found = re.fullmatch(r"\s*([+-]?[0-9]+)|", text, re.ASCII)
+    return None if found is None else max(-LONG_MAX - 1, min(int(found[1] or 0), LONG_MAX))
 
 
 def _no_words(words: Sequence[str]) -> bool:
@@ -263,10 +277,11 @@ class OutputLimits(Kind):
                 hard, soft = parse_memory(words[at + 1]), parse_memory(words[at + 2])
             except ConfigError:
                 hard, soft = -1, -1
-            if hard < 0 or not re.fullmatch(r"\+?[0-9]*", words[at + 3]):
+            seconds = _long(words[at + 3])
+            if hard < 0 or seconds is None or seconds < 0:
                 raise ConfigError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
             # As in C: the seconds are an int.
-            limits[kind] = (hard, soft, int(words[at + 3].lstrip("+") or 0) & 0x7FFFFFFF)
+            limits[kind] = (hard, soft, seconds & 0x7FFFFFFF)
         return limits
 
     def show(self, value: Any) -> str:
@@ -291,7 +306,7 @@ class SavePoints(Kind):
     def parse(self, words: list[str], old: Any) -> tuple[tuple[int, int], ...]:
         if _no_words(words):
             return ()
-        numbers = [parse_integer(word) for word in words]
+        numbers = [_long(word) for word in words]
         pairs: list[tuple[int, int]] = []
         for at in range(0, len(numbers) - 1, 2):
             seconds, changes = numbers[at], numbers[at + 1]
@@ -380,9 +395,10 @@ class OomValues(Kind):
             raise ConfigError("wrong number of arguments")
         found = []
         for word in words:
-            if not re.fullmatch(r"\s*[+-]?[0-9]+", word, re.A) or not -2000 <= int(word) <= 2000:
+            n = _long(word)
+            if n is None or not -2000 <= n <= 2000:
                 raise ConfigError("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")
-            found.append(int(word))
+            found.append(n)
         return tuple(found)
 
     def show(self, value: Any) -> str:

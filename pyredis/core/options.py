@@ -117,14 +117,14 @@ def integer(default: int, low: int = 0, high: int = INT_MAX, clamp: tuple[int, i
     return Directive(Integer(low, high, clamp), default, **more)
 
 
-def memory(default: int, low: int = 0, high: int = LONG_MAX, percent: bool = False, **more: Any) -> Any:
+def memory(default: int, low: int = 0, high: int = LONG_MAX, percent: bool = False, floor: int = 0, **more: Any) -> Any:
     """Bytes."""
-    return Directive(Memory(low, high, percent), default, **more)
+    return Directive(Memory(low, high, percent, floor), default, **more)
 
 
-def text(default: str, check: Any = None, **more: Any) -> Any:
+def text(default: str, check: Any = None, binary: bool = False, **more: Any) -> Any:
     """Any text."""
-    return Directive(Text(check), default, **more)
+    return Directive(Text(check, binary), default, **more)
 
 
 def one_of(default: str, *choices: str, **more: Any) -> Any:
@@ -177,7 +177,7 @@ class Config(Settings):
     bind_source_addr: str = text("", idle=_REPLICATION)
     socket_mark_id: int = integer(0, 0, 2**32 - 1, mutable=False)
     protected_mode: bool = yes_no(True)
-    requirepass: str = text("", secret=True, apply=apply_requirepass)
+    requirepass: str = text("", binary=True, secret=True, apply=apply_requirepass)
     maxclients: int = integer(10000, 1, 2**32 - 1, apply=apply_maxclients)
     proto_max_bulk_len: int = memory(512 << 20, 1 << 20)
     client_query_buffer_limit: int = memory(1 << 30, 1 << 20)
@@ -300,7 +300,7 @@ class Config(Settings):
 
     # Replication
     replicaof: str = special(Primary(), "", aliases=("slaveof",), mutable=False, only=("",), needs=_REPLICATION)
-    masterauth: str = text("", secret=True, idle=_REPLICATION)
+    masterauth: str = text("", binary=True, secret=True, idle=_REPLICATION)
     masteruser: str = text("", idle=_REPLICATION)
     replica_serve_stale_data: bool = yes_no(True, aliases=("slave-serve-stale-data",), idle=_REPLICATION)
     replica_read_only: bool = yes_no(True, aliases=("slave-read-only",), idle=_REPLICATION)
@@ -317,7 +317,7 @@ class Config(Settings):
     repl_diskless_load: str = one_of("disabled", "disabled", "on-empty-db", "swapdb", idle=_REPLICATION)
     repl_ping_replica_period: int = integer(10, 1, aliases=("repl-ping-slave-period",), idle=_REPLICATION)
     repl_timeout: int = integer(60, 1, idle=_REPLICATION)
-    repl_backlog_size: int = memory(1 << 20, 1, idle=_REPLICATION)
+    repl_backlog_size: int = memory(1 << 20, 1, floor=16384, idle=_REPLICATION)
     repl_backlog_ttl: int = integer(3600, 0, LONG_MAX, idle=_REPLICATION)
     repl_disable_tcp_nodelay: bool = yes_no(False, idle=_REPLICATION)
     min_replicas_to_write: int = integer(0, aliases=("min-slaves-to-write",), only=(0,), needs=_REPLICATION)
