@@ -104,9 +104,9 @@ def main(ctx: click.Context) -> None:
     config = Config()
     try:
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if arguments.stdin else ""
-        config.load(arguments.path, *([text] if arguments.stdin else []), arguments.options)
+        config.load(arguments.path, text, arguments.options if args else None)
     except FileError as e:
-        click.echo(e.report(), err=True)
+        click.echo(e.report(), nl=False, err=True)
         sys.exit(1)
     except OpenError as e:
         Logger(Config()).warning(str(e))

@@ -7,6 +7,7 @@ module turns such a class into a table. CONFIG REWRITE is in :mod:`pyredis.core.
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -173,13 +174,14 @@ class Settings:
 
     # --- files ------------------------------------------------------------------------------------------------
 
-    def load(self, path: str | None, *more: str) -> None:
-        """A configuration file (None = none), then further lines: the last line on a directive counts.
+    def load(self, path: str | None, stdin: str = "", options: str | None = None) -> None:
+        """A configuration file (None = none), what standard input gave, and the command line's options as lines.
 
-        Raises FileError, whose line number counts through all of them, and OpenError.
+        The last line on a directive counts. Raises FileError, whose line number counts through all three as Redis
+        counts, and OpenError.
         """
-        parts = [_read_for_start(path)] if path is not None else []
-        self.load_text("\n".join([*parts, *more]))
+        text = (_read_for_start(path) if path is not None else "") + _without_nulls(stdin)
+        self.load_text(text if options is None else text + "\n" + options)
         logfile = self.show("logfile")
         if logfile:
             try:
@@ -199,7 +201,7 @@ class Settings:
                 raise FileError(number, stripped, "Unbalanced quotes in configuration line")
             try:
                 if words:
-                    self._load_words([word.decode("utf-8", "surrogateescape") for word in words], depth)
+                    self._load_words(_decode(words), depth)
             except ConfigError as e:
                 raise FileError(number, stripped, str(e)) from None
 
@@ -209,7 +211,8 @@ class Settings:
         one = self.names.get(name)
         if one is not None:
             if one.kind.multi and len(values) == 1 and values[0]:
-                values = values[0].split(" ")  # --save "3600 1"
+                # --save "3600 1"; a word with unbalanced quotes counts as none at all, as in Redis.
+                values = _decode(split_args(values[0].encode("utf-8", "surrogateescape")) or [])
             self.set(name, values)
         elif name in ("list-max-ziplist-entries", "list-max-ziplist-value") and len(values) == 1:
             pass  # Redis dropped them, and takes them from old files
@@ -219,6 +222,8 @@ class Settings:
             self._rename_command(values[0], values[1])
         elif name in _UNAVAILABLE:
             raise ConfigError(_UNAVAILABLE[name])
+        elif "." in name:
+            raise ConfigError(_UNAVAILABLE["loadmodule"] if values else "Module config specified without value")
         else:
             raise ConfigError("Bad directive or wrong number of arguments")
 
@@ -226,8 +231,8 @@ class Settings:
         if depth == _MAX_INCLUDES:
             raise ConfigError(f"more than {_MAX_INCLUDES} files include one another")
         paths = sorted(glob.glob(path)) if set("*?[") & set(path) else [path]
-        for one in paths:
-            self.load_text(_read_for_start(one), depth + 1)
+        # Line numbers count through all files of a pattern.
+        self.load_text("".join(map(_read_for_start, paths)), depth + 1)
 
     def _rename_command(self, old: str, new: str) -> None:
         old_name, new_name = (name.upper().encode("utf-8", "surrogateescape") for name in (old, new))
@@ -336,11 +341,20 @@ def read_file(path: str) -> str:
         return file.read().decode("utf-8", "surrogateescape")
 
 
+def _decode(words: list[bytes]) -> list[str]:
+    return [word.decode("utf-8", "surrogateescape") for word in words]
+
+
 def _read_for_start(path: str) -> str:
     try:
-        return read_file(path)
+        return _without_nulls(read_file(path))
     except OSError as e:
         raise OpenError(path, e) from None
+
+
+def _without_nulls(text: str) -> str:
+    """A null byte ends a C string: Redis loses the rest of the line with its line end."""
+    return re.sub("\0[^\n]*\n?", "", text) if "\0" in text else text
 
 
 _UNAVAILABLE: Final = {

@@ -33,7 +33,6 @@ from pyredis.core.option_kinds import (
     SavePoints,
     Text,
     Words,
-    check_cpu_list,
     check_file_name,
     check_host_name,
     check_shutdown_options,
@@ -208,10 +207,10 @@ class Config(Settings):
     disable_thp: bool = yes_no(True, mutable=False)
     oom_score_adj: str = one_of("no", "no", "yes", "relative", "absolute", apply=apply_oom_score)
     oom_score_adj_values: tuple[int, ...] = special(OomValues(), (0, 200, 800), apply=apply_oom_score)
-    server_cpulist: str = text("", check_cpu_list, name="server_cpulist", mutable=False)
-    bio_cpulist: str = text("", check_cpu_list, name="bio_cpulist", mutable=False, idle=_NO_THREADS)
-    aof_rewrite_cpulist: str = text("", check_cpu_list, name="aof_rewrite_cpulist", mutable=False, idle=_AOF)
-    bgsave_cpulist: str = text("", check_cpu_list, name="bgsave_cpulist", mutable=False, idle=_RDB)
+    server_cpulist: str = text("", name="server_cpulist", mutable=False)
+    bio_cpulist: str = text("", name="bio_cpulist", mutable=False, idle=_NO_THREADS)
+    aof_rewrite_cpulist: str = text("", name="aof_rewrite_cpulist", mutable=False, idle=_AOF)
+    bgsave_cpulist: str = text("", name="bgsave_cpulist", mutable=False, idle=_RDB)
     ignore_warnings: str = text("", idle="no counterpart: there is no such warning to ignore")
     shutdown_timeout: int = integer(10, idle=_REPLICATION)
     shutdown_on_sigint: tuple[str, ...] = special(Words(_SHUTDOWN, check_shutdown_options), ())
@@ -280,7 +279,7 @@ class Config(Settings):
     rdb_save_incremental_fsync: bool = yes_no(True, idle=_RDB)
     rdb_key_save_delay: int = integer(0, -INT_MAX - 1, hidden=True, idle=_RDB)
     key_load_delay: int = integer(0, -INT_MAX - 1, hidden=True, idle=_RDB)
-    loading_process_events_interval_bytes: int = memory(2 << 20, 1024, hidden=True, idle=_RDB)
+    loading_process_events_interval_bytes: int = integer(2 << 20, 1024, hidden=True, idle=_RDB)
     stop_writes_on_bgsave_error: bool = yes_no(True, idle=_RDB)
     sanitize_dump_payload: str = one_of("no", "no", "yes", "clients", idle=_RDB)
 

@@ -79,12 +79,15 @@ class Process:
 
     def set_processors(self, config: Config) -> None:
         """Run on the processors of ``server_cpulist`` only."""
+        if not config.server_cpulist or not hasattr(os, "sched_setaffinity"):
+            return
         chosen = parse_cpu_list(config.server_cpulist)
-        if chosen and hasattr(os, "sched_setaffinity"):
-            try:
-                os.sched_setaffinity(0, chosen)
-            except (OSError, ValueError) as e:
-                self.log.warning(f"server_cpulist {config.server_cpulist} cannot be set: {e}")
+        try:
+            if chosen is None:
+                raise ValueError("it is no list of processors such as 0-7:2 or 1,3")
+            os.sched_setaffinity(0, chosen)
+        except (OSError, ValueError) as e:
+            self.log.warning(f"server_cpulist {config.server_cpulist} has no effect: {e}")
 
     def set_oom_score(self, config: Config) -> bool:
         """Write the kernel's out-of-memory score as ``oom-score-adj`` says; False (logged) if it does not take it."""

@@ -14,8 +14,6 @@ from tests.support.servers import ServerProcess, start_oracle, start_ours
 
 VISIBLE = sorted(name for name, one in Config.names.items() if not one.hidden)
 RESTRICTED = {name for name, one in Config.names.items() if one.only is not None}
-LIMITED_TEXT = {"server_cpulist", "bio_cpulist", "aof_rewrite_cpulist", "bgsave_cpulist"}
-"""Redis takes any text for these and finds the fault when it uses them; ours says so at once. They are immutable."""
 OWN = {"port", "bind", "dir", "maxclients", "requirepass", "save"}
 """Directives that cut the tests off, depend on the process, or differ in their default: tests of their own."""
 SAME = [name for name in VISIBLE if name not in OWN]
@@ -154,7 +152,7 @@ def test_odd_values(both: tuple[RawClient, RawClient], name: str) -> None:
 
 
 NAMES = st.one_of(
-    st.sampled_from([name for name in SAME if name not in RESTRICTED and name not in LIMITED_TEXT]),
+    st.sampled_from([name for name in SAME if name not in RESTRICTED]),
     st.sampled_from(["hz", "timeout", "slave-priority", "replica-priority", "databases", "dbfilename", "dir"]),
     st.sampled_from(["HZ", "TimeOut", "nope", "", "no\r\npe", "use-exit-on-panic", "key-load-delay"]),
 )
