@@ -443,7 +443,7 @@ class Primary(Kind):
             raise ConfigError("wrong number of arguments")
         if (words[0].lower(), words[1].lower()) == ("no", "one"):
             return ""
-        port = parse_integer(words[1])
+        port = _long(words[1])
         if port is None or not 0 <= port <= 65535:
             raise ConfigError("Invalid master port")
         return " ".join(words)
