@@ -306,8 +306,9 @@ class Server(KeyspaceState):
             self.slowlog.add(self, c, cmd, argv, usec)
         limit = self.config.latency_monitor_threshold
         if limit and usec >= limit * 1000:
-            self.update_time()
-            self.latency.add(b"fast-command" if cmd.flags & CMD_FAST else b"command", usec // 1000, self.mstime)
+            event = b"fast-command" if cmd.flags & CMD_FAST else b"command"
+            # ``mstime`` is that of the batch's beginning, and may not change within a transaction.
+            self.latency.add(event, usec // 1000, int(self.clock.time() * 1000))
 
     def note_latency(self, event: bytes, elapsed_ns: int) -> None:
         """Tell the latency monitor how long an event took; what is shorter than its threshold is forgotten."""

@@ -87,7 +87,7 @@ class Slowlog:
 
     def add(self, server: Server, c: Client, cmd: Command, argv: list[bytes], usec: int) -> None:
         """Record a slow command."""
-        time = server.mstime // 1000
+        time = int(server.clock.time())
         shown = trim_argv(redact_argv(cmd.fullname, argv))
         self.entries.appendleft(SlowlogEntry(self.next_id, time, usec, shown, c.addr, c.name))
         self.next_id += 1
