@@ -15,7 +15,6 @@ DIRECTIVES = {
     "hash-max-listpack-value": ["0", "1", "3", "64"],
     "zset-max-listpack-entries": ["0", "1", "2", "5", "128"],
     "zset-max-listpack-value": ["0", "1", "3", "64"],
-    "list-max-listpack-size": ["-2", "1", "2"],
     "hash-max-ziplist-entries": ["2", "64"],
     "zset-max-ziplist-value": ["2", "64"],
 }
@@ -25,7 +24,6 @@ DEFAULTS = {
     "hash-max-listpack-value": "64",
     "zset-max-listpack-entries": "128",
     "zset-max-listpack-value": "64",
-    "list-max-listpack-size": "-2",
 }
 KEYS = {
     "string": [b"i", b"t", b"r"],
