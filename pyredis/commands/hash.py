@@ -68,8 +68,11 @@ def _set_pairs(c: Client, argv: list[bytes], name: bytes) -> int:
     value = _hash_for_write(c, argv[1])
     limit, size = config.hash_max_listpack_entries, config.hash_max_listpack_value
     created = 0
-    for at in range(2, len(argv), 2):
-        created += value.set(argv[at], argv[at + 1], limit, size)
+    if len(argv) == 4:
+        created += value.set(argv[2], argv[3], limit, size)
+    else:
+        for at in range(2, len(argv), 2):
+            created += value.set(argv[at], argv[at + 1], limit, size)
     modified(c.db, argv[1], len(argv) // 2 - 1, NOTIFY_HASH, b"hset")
     return created
 

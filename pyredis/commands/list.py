@@ -52,10 +52,12 @@ def _push(c: Client, argv: list[bytes], head: bool, only_existing: bool) -> byte
             return ZERO
         value = ListObj()
         db.add(key, value)
-    push = value.push_head if head else value.push_tail
-    for item in argv[2:]:
-        push(item)
-    modified(db, key, len(argv) - 2, NOTIFY_LIST, b"lpush" if head else b"rpush")
+    items = argv[2:]
+    if head:
+        value.push_head_many(items)
+    else:
+        value.push_tail_many(items)
+    modified(db, key, len(items), NOTIFY_LIST, b"lpush" if head else b"rpush")
     return integer(len(value))
 
 

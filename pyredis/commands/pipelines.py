@@ -16,6 +16,8 @@ from pyredis.core.command import columns
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
+from pyredis.engines.zset import ADDED, NO_CHANGE, ZSetObj
+from pyredis.lib.fpconv import parse_double
 from pyredis.lib.intparse import LLONG_MAX, string2ll
 from pyredis.resp.reply import NULL, OK, ONE, PONG, ZERO, bulk, bulks, integers
 
@@ -165,6 +167,24 @@ def spop_columns(c: Client, columns: Columns) -> bytes | None:
     popped = [value.pop_random(rng) for _ in range(count)]
     db.ks.dirty += count
     return bulks(popped)
+
+
+@columns(b"ZADD")
+def zadd_columns(c: Client, columns: Columns) -> bytes | None:
+    key = _one_key(columns) if len(columns) == 4 else None
+    if key is None:
+        return None
+    db = c.db
+    value = db.dict.get(key)
+    scores = [score for score in map(parse_double, columns[2]) if score is not None]
+    if type(value) is not ZSetObj or len(scores) < len(columns[2]):
+        return None
+    config = c.server.config
+    entries, size = config.zset_max_listpack_entries, config.zset_max_listpack_value
+    add = value.add
+    changes = [add(member, score, entries, size) for member, score in zip(columns[3], scores, strict=True)]
+    db.ks.dirty += len(changes) - changes.count(NO_CHANGE)
+    return b"".join([ONE if change == ADDED else ZERO for change in changes])
 
 
 @columns(b"HSET")

@@ -199,17 +199,20 @@ def _old_value(old: object, resp: int) -> bytes:
 )
 def get_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
-    value = db.lookup_read(argv[1]) if db.gate or db.hooks else db.dict.get(argv[1])
+    if db.gate or db.hooks:
+        value = db.lookup_read(argv[1])
+    else:
+        value = db.dict.get(argv[1])
+        if value is None:
+            db.ks.stat_keyspace_misses += 1
+            return NULL[c.resp]
+        db.ks.stat_keyspace_hits += 1
     if type(value) is bytes:
-        if not db.gate and not db.hooks:
-            db.ks.stat_keyspace_hits += 1
         n = len(value)
         if n < _BIG:
             return BULK_HEADERS[n] + value + CRLF
         return bulk(value)
     if value is None:
-        if not db.gate and not db.hooks:
-            db.ks.stat_keyspace_misses += 1
         return NULL[c.resp]
     if type(value) is bytearray:
         return bulk(value)
@@ -445,7 +448,7 @@ def _store(db: Database, key: bytes, value: bytes, is_new: bool, event: bytes) -
 def incr_generic_command(c: Client, key: bytes, by: int) -> bytes:
     """Add to an integer, within 64 bits."""
     db = c.db
-    value = write_string(db, key) if db.gate else db.dict.get(key)
+    value = db.fetch(key)
     if value is None:
         n = by
     else:

@@ -29,15 +29,16 @@ from pyredis.core.command import (
     command,
 )
 from pyredis.core.zsets import after_removal, pairs_reply, parse_score_bound
-from pyredis.engines.zset import ZSetObj
+from pyredis.engines.zset import ADDED, NO_CHANGE, ZSetObj
 from pyredis.keyspace.modified import modified
 from pyredis.keyspace.state import NOTIFY_ZSET
-from pyredis.lib.fpconv import format_double
+from pyredis.lib.fpconv import format_double, parse_double
 from pyredis.lib.glob import compile_filter
 from pyredis.resp.errors import RESULTING_SCORE_NAN, CommandError
 from pyredis.resp.reply import (
     EMPTY_ARRAY,
     NULL,
+    ONE,
     ZERO,
     array_header,
     bulk,
@@ -122,6 +123,14 @@ def _zadd(c: Client, argv: list[bytes], at: int, options: tuple[bool, bool, bool
     ),
 )
 def zadd_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if len(argv) == 4:
+        score = parse_double(argv[2])
+        if score is not None:
+            return _zadd_one(c, argv[1], score, argv[3])
+    return _zadd_options(c, argv)
+
+
+def _zadd_options(c: Client, argv: list[bytes]) -> bytes:
     at = 2
     nx = xx = gt = lt = ch = incr = False
     while at < len(argv):
@@ -142,6 +151,20 @@ def zadd_command(c: Client, argv: list[bytes]) -> bytes | None:
             break
         at += 1
     return _zadd(c, argv, at, (nx, xx, gt, lt, ch, incr))
+
+
+def _zadd_one(c: Client, key: bytes, score: float, member: bytes) -> bytes:
+    """ZADD with one member and no option, as nearly all are."""
+    db = c.db
+    value = write_zset(db, key)
+    if value is None:
+        value = ZSetObj()
+        db.add(key, value)
+    config = c.server.config
+    change = value.add(member, score, config.zset_max_listpack_entries, config.zset_max_listpack_value)
+    if change != NO_CHANGE:
+        modified(db, key, 1, NOTIFY_ZSET, b"zadd")
+    return ONE if change == ADDED else ZERO
 
 
 @command(

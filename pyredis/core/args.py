@@ -31,11 +31,16 @@ MAX_PICKED_BYTES: Final = 1 << 30
 _CURSOR: Final = re.compile(rb"([+-]?[0-9]+|)(?:\0|\Z)", re.DOTALL)
 
 
+_SMALL: Final = {b"%d" % n: n for n in range(-1024, 1025)}
+
+
 def get_int(text: bytes, message: bytes = NOT_AN_INTEGER) -> int:
     """A signed 64-bit integer."""
-    n = string2ll(text)
+    n = _SMALL.get(text)
     if n is None:
-        raise CommandError(message)
+        n = string2ll(text)
+        if n is None:
+            raise CommandError(message)
     return n
 
 
@@ -113,7 +118,7 @@ def read_string(db: Database, key: bytes) -> String | None:
 
 def write_string(db: Database, key: bytes) -> String | None:
     """The string at a key, for a command that writes."""
-    value = db.lookup_write(key)
+    value = db.fetch(key)
     if value is None or type(value) is bytes or type(value) is bytearray:
         return value
     raise CommandError(WRONGTYPE)
@@ -129,7 +134,7 @@ def read_list(db: Database, key: bytes) -> ListObj | None:
 
 def write_list(db: Database, key: bytes) -> ListObj | None:
     """The list at a key, for a command that writes."""
-    value = db.lookup_write(key)
+    value = db.fetch(key)
     if value is None or type(value) is ListObj:
         return value
     raise CommandError(WRONGTYPE)
@@ -145,7 +150,7 @@ def read_set(db: Database, key: bytes) -> SetObj | None:
 
 def write_set(db: Database, key: bytes) -> SetObj | None:
     """The set at a key, for a command that writes."""
-    value = db.lookup_write(key)
+    value = db.fetch(key)
     if value is None or type(value) is SetObj:
         return value
     raise CommandError(WRONGTYPE)
@@ -161,7 +166,7 @@ def read_hash(db: Database, key: bytes) -> HashObj | None:
 
 def write_hash(db: Database, key: bytes) -> HashObj | None:
     """The hash at a key, for a command that writes."""
-    value = db.lookup_write(key)
+    value = db.fetch(key)
     if value is None or type(value) is HashObj:
         return value
     raise CommandError(WRONGTYPE)
@@ -177,7 +182,7 @@ def read_zset(db: Database, key: bytes) -> ZSetObj | None:
 
 def write_zset(db: Database, key: bytes) -> ZSetObj | None:
     """The sorted set at a key, for a command that writes."""
-    value = db.lookup_write(key)
+    value = db.fetch(key)
     if value is None or type(value) is ZSetObj:
         return value
     raise CommandError(WRONGTYPE)

@@ -11,7 +11,7 @@ A value's type is its class: ``bytes`` is a string (``bytearray`` one that was a
 
 from __future__ import annotations
 
-from collections.abc import ItemsView
+from collections.abc import Callable, ItemsView
 from itertools import islice
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Final
@@ -50,6 +50,7 @@ class Database:
         "deadlines",
         "dict",
         "expires",
+        "fetch",
         "gate",
         "hooks",
         "id",
@@ -73,6 +74,8 @@ class Database:
         self.blocking_keys: dict[bytes, Any] = {}
         self.hooks = 0
         self.gate = False
+        self.fetch: Callable[[bytes], Value | None] = self.dict.get
+        """:meth:`lookup_write`, or the dict's own ``get`` while that is the whole truth."""
 
     def __len__(self) -> int:
         return len(self.dict)
@@ -84,6 +87,11 @@ class Database:
     def refresh_gate(self) -> None:
         """Recompute ``gate`` after expires, index or access began or ceased to be used."""
         self.gate = bool(self.expires) or self.index is not None or self.access is not None
+        self.fetch = self.lookup_write if self.gate else self.dict.get
+
+    def _shut_gate(self) -> None:
+        self.gate = True
+        self.fetch = self.lookup_write
 
     # --- looking up -------------------------------------------------------------------------------------------
 
@@ -232,7 +240,7 @@ class Database:
         old = self.expires.get(key)
         self.expires[key] = when
         self.deadlines.add(key, when, old, self.expires)
-        self.gate = True
+        self._shut_gate()
 
     def persist(self, key: bytes) -> bool:
         """Take a key's deadline away; True if it had one."""
@@ -249,7 +257,7 @@ class Database:
         """The index for SCAN and random keys, made at the first call: O(n) once, then kept up to date."""
         if self.index is None:
             self.index = KeyIndex(self.dict)
-            self.gate = True
+            self._shut_gate()
         return self.index
 
     def random_key(self) -> bytes | None:
@@ -267,7 +275,7 @@ class Database:
         """Keep the time of each key's last access from now on (keys there now count as accessed now)."""
         if self.access is None:
             self.access = dict.fromkeys(self.dict, self.ks.mstime // 1000)
-            self.gate = True
+            self._shut_gate()
         return self.access
 
     def clear(self) -> int:

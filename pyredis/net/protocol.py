@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, cast
 
@@ -38,6 +39,10 @@ _STOP_READING_AT: Final = 256 << 20
 """Unsent reply bytes from which on a client is not read any more."""
 
 
+def _nowhere(data: bytes) -> None:
+    """Where a connection that has ended writes to."""
+
+
 def _address(name: object) -> bytes:
     """A socket's name as Redis writes it: ``ip:port``, ``[ip6]:port``."""
     if isinstance(name, tuple):
@@ -53,6 +58,8 @@ class ClientProtocol(asyncio.Protocol):
         self.server = server
         self.unix_path = unix_path
         self.transport: asyncio.Transport | None = None
+        self.send: Callable[[bytes], None] = _nowhere
+        """The transport's own ``write``."""
         self.client: Client | None = None
         config = server.config
         self.reader = RequestReader(
@@ -72,6 +79,7 @@ class ClientProtocol(asyncio.Protocol):
         """Refuse what may not connect, else make the client."""
         server = self.server
         self.transport = cast(asyncio.Transport, transport)
+        self.send = self.transport.write
         self._set_high_water()
         server.update_time()
         config = server.config
@@ -143,7 +151,11 @@ class ClientProtocol(asyncio.Protocol):
         if out:
             reply = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
-            self.write(reply)
+            stats.net_output_bytes += len(reply)
+            stats.writes_processed += 1
+            self.send(reply)
+            if self.behind:
+                self._check_output_limit(c)
         if server.pending_writes or server.ready_keys or c.flags & CLIENT_CLOSE_AFTER_REPLY:
             server.flush_client(c)
             server.after_event()
@@ -206,6 +218,7 @@ class ClientProtocol(asyncio.Protocol):
             self.client = None
             self.server.after_event()
         self.transport = None
+        self.send = _nowhere
 
     def pause_writing(self) -> None:
         """The peer reads more slowly than it asks: from now on its limits are looked at."""
@@ -228,17 +241,17 @@ class ClientProtocol(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send; closes the client when its output buffer is over its limit."""
-        transport = self.transport
-        if transport is None or self.closing:
+        if self.closing:
             return
         stats = self.server.stats
         stats.net_output_bytes += len(data)
         stats.writes_processed += 1
-        transport.write(data)
+        self.send(data)
         if self.behind and self.client is not None:
-            self._check_output_limit(self.client, transport.get_write_buffer_size())
+            self._check_output_limit(self.client)
 
-    def _check_output_limit(self, c: Client, waiting: int) -> None:
+    def _check_output_limit(self, c: Client) -> None:
+        waiting = self.output_bytes()
         kind = "replica" if c.flags & CLIENT_REPLICA else "normal"
         if c.subscribed():
             kind = "pubsub"
@@ -264,11 +277,12 @@ class ClientProtocol(asyncio.Protocol):
     def check_limits(self) -> None:
         """For the cron: a soft limit is over its time even if nothing more is written."""
         if self.client is not None and self.transport is not None and self.client.out_soft_since:
-            self._check_output_limit(self.client, self.transport.get_write_buffer_size())
+            self._check_output_limit(self.client)
 
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         self.closing = True
+        self.send = _nowhere
         if self.client is not None:
             self.client.flags |= CLIENT_CLOSED
         if self.transport is not None:
@@ -282,6 +296,7 @@ class ClientProtocol(asyncio.Protocol):
             self.abort()
             return
         self.closing = True
+        self.send = _nowhere
         if self.transport is not None:
             self.transport.close()
 
