@@ -36,6 +36,7 @@ from pyredis.engines.set import SetObj
 from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_SET
 from pyredis.lib.glob import compile_filter
+from pyredis.lib.intersect import count_common
 from pyredis.lib.intparse import LLONG_MAX
 from pyredis.resp.errors import CommandError
 from pyredis.resp.reply import (
@@ -448,8 +449,8 @@ def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
             raise syntax_error()
         limit = get_positive(argv[at + 1], b"ERR LIMIT can't be negative")
         at += 2
-    n = len(set_operation(c, b"inter", argv[2 : 2 + numkeys]))
-    return integer(min(n, limit) if limit else n)
+    values = [read_set(c.db, key) for key in argv[2 : 2 + numkeys]]
+    return integer(count_common([_members(value) for value in values], limit))
 
 
 @command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
+from typing import Final
 
 from pyredis.core.args import (
     get_cursor,
@@ -47,6 +48,7 @@ from pyredis.resp.reply import (
     integer,
 )
 
+_MAX_WHOLE: Final = float(1 << 62)
 Pairs = list[tuple[bytes, float]]
 
 
@@ -410,6 +412,11 @@ def zpopmax_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _pop(c, argv, False)
 
 
+def _show_packed(score: float) -> bytes:
+    """A score as ZSCAN shows it where the small encoding keeps whole numbers as such: 100000000000000000, not 1e+17."""
+    return b"%d" % score if abs(score) <= _MAX_WHOLE and score == int(score) else format_double(score)
+
+
 @command(
     b"ZSCAN",
     -3,
@@ -434,5 +441,6 @@ def zscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor, members = value.scan(cursor, options.count)
     if options.pattern is not None:
         members = list(filter(compile_filter(options.pattern), members))
-    flat = [part for member in members for part in (member, format_double(value.scores[member]))]
+    show = _show_packed if value.packed else format_double
+    flat = [part for member in members for part in (member, show(value.scores[member]))]
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(flat)

@@ -22,6 +22,7 @@ from pyredis.core.command import (
 from pyredis.core.zsets import pairs_reply, store_zset
 from pyredis.engines.set import SetObj
 from pyredis.engines.zset import ZSetObj
+from pyredis.lib.intersect import count_common
 from pyredis.resp.errors import WRONGTYPE, CommandError
 from pyredis.resp.reply import integer
 
@@ -118,7 +119,8 @@ def compute(op: Operation, sources: list[Scores], kind: int) -> Scores:
     return result
 
 
-def _run(c: Client, argv: list[bytes], at: int, name: bytes, kind: int, form: str) -> tuple[Operation, Scores]:
+def _parse(c: Client, argv: list[bytes], at: int, name: bytes, kind: int, form: str) -> tuple[Operation, list[Scores]]:
+    """The operation and its sources; their types are checked before the options are read."""
     numkeys = get_int(argv[at])
     if numkeys < 1:
         raise CommandError(b"ERR at least 1 input key is needed for '%b' command" % name)
@@ -126,19 +128,19 @@ def _run(c: Client, argv: list[bytes], at: int, name: bytes, kind: int, form: st
         raise syntax_error()
     lookup = c.db.lookup_read
     sources = [_source(lookup(key)) for key in argv[at + 1 : at + 1 + numkeys]]
-    op = parse_operation(argv, at + 1, numkeys, kind, form)
-    return op, compute(op, sources, kind)
+    return parse_operation(argv, at + 1, numkeys, kind, form), sources
 
 
 def _read(c: Client, argv: list[bytes], name: bytes, kind: int) -> bytes:
-    op, scores = _run(c, argv, 1, name, kind, "read")
+    op, sources = _parse(c, argv, 1, name, kind, "read")
+    scores = compute(op, sources, kind)
     pairs = [(member, score) for score, member in sorted((score, member) for member, score in scores.items())]
     return pairs_reply(c, pairs, op.with_scores)
 
 
 def _store(c: Client, argv: list[bytes], name: bytes, kind: int) -> bytes:
-    _, scores = _run(c, argv, 2, name, kind, "store")
-    return store_zset(c, argv[1], dict(scores), name)
+    op, sources = _parse(c, argv, 2, name, kind, "store")
+    return store_zset(c, argv[1], compute(op, sources, kind), name)
 
 
 @command(
@@ -270,5 +272,5 @@ def zdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="numkeys:int key... [LIMIT limit:int]",
 )
 def zintercard_command(c: Client, argv: list[bytes]) -> bytes | None:
-    op, scores = _run(c, argv, 1, b"zintercard", INTER, "card")
-    return integer(min(len(scores), op.limit) if op.limit else len(scores))
+    op, sources = _parse(c, argv, 1, b"zintercard", INTER, "card")
+    return integer(count_common(sources, op.limit))

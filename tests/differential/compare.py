@@ -25,13 +25,13 @@ SHAPE_ONLY = frozenset(
 )
 """Times, sizes, addresses, identifiers, every HELP (in our own words): the kind of the reply and an error's text
 are compared."""
+SORTS = frozenset(b"SORT SORT_RO".split())
+"""With BY: elements of equal weight, and those of a set that is not sorted at all, come in any order (and LIMIT takes
+any of them)."""
 PICKS = frozenset(b"SPOP SRANDMEMBER HRANDFIELD ZRANDMEMBER RANDOMKEY".split())
 """Random: as many items on both sides, and ours must be among what the command sent before it lists (``expand``)."""
 SCANS = frozenset(b"SCAN SSCAN HSCAN ZSCAN".split())
 """Each server has its own cursors: compared (without order) where both walks end with the first step."""
-SORTS = frozenset(b"SORT SORT_RO".split())
-"""With BY: elements of equal weight, and those of a set that is not sorted at all, come in any order (and LIMIT takes
-any of them)."""
 _CONTAINERS = frozenset(b"CONFIG CLIENT OBJECT PUBSUB SLOWLOG LATENCY MEMORY COMMAND".split())
 LIFETIMES = {b"TTL": 2, b"PTTL": 2000, b"EXPIRETIME": 2, b"PEXPIRETIME": 2000}
 """How far these may be apart; the absolute ones only where a deadline was given relative to now."""
@@ -96,7 +96,10 @@ def expand(commands: list[Argv]) -> list[Argv]:
     found: list[Argv] = []
     for argv in commands:
         name = argv[0].upper()
-        if name == b"RANDOMKEY":
+        if name in SORTS:
+            # redis-server's SORT looks at errno as the last number that was read anywhere has left it; this clears it.
+            found.append([b"ZADD", b"nokey", b"XX", b"1", b"a"])
+        elif name == b"RANDOMKEY":
             found.append([b"KEYS", b"*"])
         elif name in PICKS and len(argv) > 1:
             listing = {b"H": [b"HGETALL", argv[1]], b"Z": [b"ZRANGE", argv[1], b"0", b"-1", b"WITHSCORES"]}

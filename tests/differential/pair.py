@@ -70,18 +70,21 @@ def connect(server: ServerProcess) -> RawClient:
 
 
 class Pair:
-    """Two servers and one test's protocol version."""
+    """Two servers, and one test's protocol version and thresholds of the encodings."""
 
-    def __init__(self, ours: ServerProcess, theirs: ServerProcess, protocol: int) -> None:
+    def __init__(
+        self, ours: ServerProcess, theirs: ServerProcess, protocol: int, thresholds: Argv = pools.DEFAULTS
+    ) -> None:
         self.servers = (ours, theirs)
         self.protocol = protocol
+        self.thresholds = thresholds
 
     def prepare(self) -> list[Argv]:
-        """What every sequence starts from: the same keys, the default thresholds."""
+        """What every sequence starts from."""
         return [
             [b"HELLO", b"%d" % self.protocol],
             [b"FLUSHALL"],
-            [b"CONFIG", b"SET", *pools.DEFAULTS],
+            [b"CONFIG", b"SET", *self.thresholds],
             *pools.POPULATION,
         ]
 
@@ -93,8 +96,8 @@ class Pair:
         commands = expand([harmless(argv) for argv in sequence])
         clients = [connect(server) for server in self.servers]
         try:
-            for client in clients:
-                client.pipeline(self.prepare())
+            prepared = [client.pipeline(self.prepare())[1:] for client in clients]  # HELLO tells versions
+            assert prepared[0] == prepared[1]
             ours, theirs = [exchange(client, commands, marked) for client in clients]
             comparison = Comparison(commands)
             for at, (argv, mine, other) in enumerate(zip(commands, ours, theirs, strict=True)):

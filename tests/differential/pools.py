@@ -156,6 +156,12 @@ DEFAULTS: list[bytes] = (
     b"zset-max-listpack-entries 128 zset-max-listpack-value 64"
 ).split(b" ")
 
+TIGHT: list[bytes] = (
+    b"hash-max-listpack-entries 3 hash-max-listpack-value 2 set-max-intset-entries 3 "
+    b"zset-max-listpack-entries 4 zset-max-listpack-value 2"
+).split(b" ")
+"""Thresholds so low that every type changes its encoding all the time."""
+
 # By the argument's name, whatever the command; then by command and name where a name means different things.
 BY_NAME: dict[str, list[bytes]] = {
     "value": VALUES,

@@ -1,5 +1,5 @@
-"""The fast path gives the replies that the path with all checks gives: each sequence runs once on a plain server and once
-on one where somebody has MONITOR open, which sends every command of every client the long way."""
+"""The fast path gives the replies that the path with all checks gives: each sequence runs once on a plain server and
+once on one where somebody has MONITOR open, which sends every command of every client the long way."""
 
 from __future__ import annotations
 
