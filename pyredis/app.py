@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import platform
 import signal
@@ -15,6 +14,7 @@ from pyredis import __version__
 from pyredis.commands import all as all_commands
 from pyredis.core.client import CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_REPLICA
 from pyredis.core.dispatch import refresh_fast
+from pyredis.core.garbage import Collector
 from pyredis.core.logging import Logger
 from pyredis.core.options import Config
 from pyredis.core.process import DEFAULT_PIDFILE, Process, daemonize
@@ -131,9 +131,8 @@ async def _serve(app: App, process: Process) -> int:
     process.set_crash_log(config)
     process.set_processors(config)
     process.set_oom_score(config)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
+    collector = Collector(server, loop)
+    server.cron_jobs.append(collector.cron)
     log.notice(f"Running mode=standalone, port={config.port}.")
     log.warning("Server initialized")
     if app.listeners.tcp:

@@ -35,6 +35,8 @@ _PIECE: Final = 64 << 10
 and it takes many of them from one connection before it turns to another."""
 _BEHIND_FROM: Final = 64 << 10
 """Unsent reply bytes from which on a client's output limits are looked at."""
+_LONGEST_NAME: Final = 77
+"""Redis cuts the name of a unix socket in CLIENT LIST."""
 _STOP_READING_AT: Final = 256 << 20
 """Unsent reply bytes from which on a client is not read any more."""
 
@@ -88,7 +90,7 @@ class ClientProtocol(asyncio.Protocol):
             self._refuse(b"-ERR max number of clients reached\r\n")
             return
         if self.unix_path:
-            peer = name = f"{self.unix_path}:0".encode()
+            peer = name = f"{self.unix_path}:0".encode()[:_LONGEST_NAME]
         else:
             peer = _address(transport.get_extra_info("peername"))
             name = _address(transport.get_extra_info("sockname"))
@@ -217,6 +219,7 @@ class ClientProtocol(asyncio.Protocol):
             self.server.free_client(self.client)
             self.client = None
             self.server.after_event()
+        self.reader.close()
         self.transport = None
         self.send = _nowhere
 

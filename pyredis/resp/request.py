@@ -214,7 +214,7 @@ class RequestReader:
                 return out
             strict.feed(data, out)
         except ProtocolError as e:
-            self.error = e
+            self.error = e.with_traceback(None)  # its frames would refer to themselves
         finally:
             self.idle = self.error is None and strict.idle()
         return out
@@ -252,6 +252,10 @@ class RequestReader:
                 self._strict.feed(data[len(whole) :], out)
                 return True
         return False
+
+    def close(self) -> None:
+        """The connection is over: reader and parser, which refer to each other, let go."""
+        del self._strict.limits
 
     def missing_bytes(self) -> int:
         """Bytes that the open argument still lacks, as far as it is known."""
