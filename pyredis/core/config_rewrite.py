@@ -26,10 +26,8 @@ class _File:
         """None: a line that goes, leaving a blank."""
         self.places: dict[str, list[int]] = {}
         self.has_heading = False
-        lines = text.split("\n")
-        if lines and not lines[-1]:
-            lines.pop()
-        for raw in lines:
+        # As in Redis the empty line behind the last line end counts, so what is added follows a blank line.
+        for raw in text.split("\n") if text else ():
             line = raw.strip(" \t\r\n")
             if not line or line.startswith("#"):
                 self.has_heading = self.has_heading or line == _HEADING

@@ -366,7 +366,8 @@ class Percentiles(Kind):
         return " ".join(map(format_percentile, value))
 
     def lines(self, name: str, value: Any, default: Any) -> list[tuple[str, bool]] | None:
-        return [(f"{name} {self.show(value)}" if value else f'{name} ""', value != default)]
+        # Written even if it is the default, as Redis does.
+        return [(f"{name} {self.show(value)}" if value else f'{name} ""', True)]
 
 
 def format_percentile(value: float) -> str:

@@ -75,11 +75,11 @@ class ServerProcess:
                 self.process.wait()
 
 
-def start_ours(cwd: Path, *args: str) -> ServerProcess:
-    """pyredis, as ``python -m pyredis``."""
-    return ServerProcess([sys.executable, "-m", "pyredis"], cwd, *args)
+def start_ours(cwd: Path, *args: str, file: Path | None = None) -> ServerProcess:
+    """pyredis, as ``python -m pyredis``, with a configuration file if one is given."""
+    return ServerProcess([sys.executable, "-m", "pyredis", *([str(file)] if file else [])], cwd, *args)
 
 
-def start_oracle(cwd: Path, *args: str) -> ServerProcess:
+def start_oracle(cwd: Path, *args: str, file: Path | None = None) -> ServerProcess:
     """Debian's redis-server, by its full path: a virtual environment may shadow the name."""
-    return ServerProcess([ORACLE, "--appendonly", "no"], cwd, *args)
+    return ServerProcess([ORACLE, *([str(file)] if file else []), "--appendonly", "no"], cwd, *args)
