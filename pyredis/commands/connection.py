@@ -84,28 +84,23 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
         if number not in (2, 3):
             raise CommandError(b"NOPROTO unsupported protocol version")
         version, at = number, 2
-    credentials: tuple[bytes, bytes] | None = None
-    name: bytes | None = None
+    # One after the other, as Redis does: what an option has done stays done when a later one is refused.
     while at < len(argv):
         word = argv[at].upper()
         if word == b"AUTH" and at + 2 < len(argv):
-            credentials = (argv[at + 1], argv[at + 2])
+            _authenticate(c, argv[at + 1], argv[at + 2])
             at += 3
         elif word == b"SETNAME" and at + 1 < len(argv):
-            name = check_name(argv[at + 1])
+            c.name = check_name(argv[at + 1])
             at += 2
         else:
             raise CommandError(b"ERR Syntax error in HELLO option '%b'" % c_text(argv[at]))
-    if credentials is not None:
-        _authenticate(c, *credentials)
     if not c.authenticated:
         raise CommandError(
             b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
             b"<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
             b"the same time"
         )
-    if name is not None:
-        c.name = name
     c.resp = version
     refresh_fast(c)
     fields = (

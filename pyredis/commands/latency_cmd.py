@@ -15,7 +15,7 @@ from pyredis.core.command import (
     find_command,
 )
 from pyredis.lib.histogram import cumulative
-from pyredis.resp.errors import CommandError, sanitize
+from pyredis.resp.errors import CommandError, c_text
 from pyredis.resp.reply import EMPTY_ARRAY, array, bulk, help_reply, integer, integer_array, map_header, verbatim
 
 _FLAGS = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE
@@ -82,7 +82,7 @@ def latency_history_command(c: Client, argv: list[bytes]) -> bytes | None:
 def latency_graph_command(c: Client, argv: list[bytes]) -> bytes | None:
     server = c.server
     if argv[2] not in server.latency.events:
-        raise CommandError(b"ERR No samples available for event '%b'" % sanitize(argv[2]))
+        raise CommandError(b"ERR No samples available for event '%b'" % c_text(argv[2]))
     return verbatim(server.latency.graph(argv[2], server.mstime // 1000).encode("latin-1"), c.resp)
 
 

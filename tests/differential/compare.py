@@ -21,10 +21,11 @@ PAIRS = frozenset(b"HGETALL CONFIG|GET".split())
 SHAPE_ONLY = frozenset(
     b"TIME INFO LASTSAVE LOLWUT CLIENT|ID CLIENT|INFO CLIENT|LIST OBJECT|IDLETIME OBJECT|FREQ SLOWLOG|GET SLOWLOG|LEN "
     b"LATENCY|LATEST LATENCY|HISTORY LATENCY|GRAPH LATENCY|DOCTOR LATENCY|HISTOGRAM MEMORY|USAGE MEMORY|STATS "
-    b"MEMORY|DOCTOR MEMORY|MALLOC-STATS MEMORY|PURGE HELLO".split()
+    b"MEMORY|DOCTOR MEMORY|MALLOC-STATS MEMORY|PURGE HELLO COMMAND COMMAND|COUNT COMMAND|LIST "
+    b"COMMAND|INFO COMMAND|DOCS".split()
 )
-"""Times, sizes, addresses, identifiers, every HELP (in our own words): the kind of the reply and an error's text
-are compared."""
+"""Times, sizes, addresses, identifiers, what is compared elsewhere, HELP (in our own words): the kind of the reply
+and an error's text are compared."""
 SORTS = frozenset(b"SORT SORT_RO".split())
 """With BY: elements of equal weight, and those of a set that is not sorted at all, come in any order (and LIMIT takes
 any of them)."""
