@@ -112,26 +112,28 @@ def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
     feeders = server.feeders
     dirty = server.dirty
     previous: Command | None = None
+    first = batch[0]
     n = 0
+    mark = started
     rest = iter(batch)
     for argv in rest:
         cmd = fast.get(argv[0])
         if cmd is None or not cmd.argc_min <= len(argv) <= cmd.argc_max:
             if previous is not None:
-                _account_run(c, previous, n, perf_counter_ns() - started, argv)
+                _account_run(c, previous, n, perf_counter_ns() - started, first)
                 previous = None
             process_command(c, argv)
             if c.flags & CLIENT_STOP:
                 break
             fast, feeders, dirty = c.fast, server.feeders, server.dirty
-            started = perf_counter_ns()
+            started = mark = perf_counter_ns()
             continue
         if cmd is not previous:
             if previous is not None:
-                now = perf_counter_ns()
-                account(previous, n, now - started)
-                started = now
-            previous, n = cmd, 0
+                mark = perf_counter_ns()
+                _account_run(c, previous, n, mark - started, first)
+                started = mark
+            previous, n, first = cmd, 0, argv
         n += 1
         try:
             reply = cmd.proc(c, argv)  # type: ignore[misc]  # only commands with a body are in the table
@@ -152,10 +154,11 @@ def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
                 break
         if not cmd.by_run:
             now = perf_counter_ns()
-            _account_run(c, cmd, n, now - started, argv)
-            previous, started = None, now
+            if now - mark > server.slowlog_threshold_ns:
+                server.slow_command(c, cmd, argv, now - mark)
+            mark = now
     if previous is not None:
-        _account_run(c, previous, n, perf_counter_ns() - started, argv)
+        _account_run(c, previous, n, perf_counter_ns() - started, first)
     if c.flags & CLIENT_STOP:
         c.pending += rest
 
@@ -224,10 +227,10 @@ def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
 
 
 def _account_run(c: Client, cmd: Command, n: int, elapsed_ns: int, argv: list[bytes]) -> None:
-    """The end of a run of the same command; what took long is told if it is known which call it was."""
+    """The end of a run of the same command that began with ``argv``; a single call that took long is told."""
     c.last_cmd = cmd
     account(cmd, n, elapsed_ns)
-    if elapsed_ns > c.server.slowlog_threshold_ns and n == 1:
+    if elapsed_ns > c.server.slowlog_threshold_ns and n == 1 and cmd.by_run:
         c.server.slow_command(c, cmd, argv, elapsed_ns)
 
 

@@ -2,7 +2,8 @@
 
 Three ways, the cheapest first; each takes only chunks of which it is sure and hands the others on:
 
-- A chunk that is one short request is split at its line ends; it is one exactly if all lengths fit.
+- A chunk that is one short request is split at its line ends; it is one exactly if all lengths fit. Inline requests of
+  plain words are split as well.
 - hiredis reads pipelines. Its reader is made for replies, so it accepts what a server must refuse. It is used only for
   chunks that are whole, plain requests: nothing left over from before, no header that hiredis would answer with a huge
   allocation, nothing but bytes in the result, and where other types could have become bytes or lists, the same bytes
@@ -27,6 +28,8 @@ _UNAUTHENTICATED_BULK: Final = 16384
 _SENTINEL: Final = b":0\r\n"
 """Put behind a chunk: hiredis gives it back as 0, with nothing left to read, only if no request was left open."""
 _HUGE_HEADER: Final = re.compile(rb"\*\d{6}")
+_NOT_PLAIN: Final = re.compile(rb"""[\0"'\v\f]|\n\*""")
+"""What makes inline requests more than words between blanks; a vertical tab is a blank at a line's beginning only."""
 _CRLF: Final = b"\r\n"
 _SHORT: Final = 4096
 _BULK_LINES: Final = tuple(b"$%d" % n for n in range(_SHORT + 1))
@@ -190,6 +193,7 @@ class RequestReader:
     def feed(self, data: bytes) -> list[list[bytes]]:
         """All requests that this chunk completes; what came before a protocol error (see ``error``) counts.
 
+        A caller in a hurry asks :func:`split_request` first, while ``idle``: it is not asked again here.
         While ``authenticated`` is False it is only the first: run it, then go on with an empty chunk.
         """
         if self.error is not None:
@@ -206,11 +210,9 @@ class RequestReader:
                 if not out:
                     return out
                 data = strict.take_rest()
-            argv = split_request(data)
-            if argv is not None:
-                out.append(argv)
+            if not data:
                 return out
-            if data and data[0] == 0x2A and self._read_fast(data, out):
+            if self._read_fast(data, out) if data[0] == 0x2A else _split_lines(data, out):
                 return out
             strict.feed(data, out)
         except ProtocolError as e:
@@ -305,6 +307,14 @@ def split_request(data: bytes) -> list[bytes] | None:
             return None
         at += 2
     return argv
+
+
+def _split_lines(data: bytes, out: list[list[bytes]]) -> bool:
+    """Append the requests of a chunk that is nothing but whole inline requests of plain words; False for any other."""
+    if data[-1] != 0x0A or len(data) > _INLINE_MAX or _NOT_PLAIN.search(data):
+        return False
+    out += filter(None, map(bytes.split, data.split(b"\n")))
+    return True
 
 
 def _encoded(batch: list[list[bytes]]) -> bytes:
