@@ -43,6 +43,20 @@ from pyredis.resp.reply import (
 HEAD: Final = True
 TAIL: Final = False
 
+_KEPT_REPLY: Final = 32 << 10
+"""A reply of more bytes is not kept."""
+
+
+class RangeReply:
+    """A list's memo: LRANGE with these arguments, and its encoded reply if it was asked for twice."""
+
+    __slots__ = ("reply", "start", "stop")
+
+    def __init__(self, start: int, stop: int, reply: bytes) -> None:
+        self.start = start
+        self.stop = stop
+        self.reply = reply
+
 
 def _push(c: Client, argv: list[bytes], head: bool, only_existing: bool) -> bytes:
     db, key = c.db, argv[1]
@@ -257,7 +271,19 @@ def lset_command(c: Client, argv: list[bytes]) -> bytes | None:
 def lrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     start, stop = get_int(argv[2]), get_int(argv[3])
     value = read_list(c.db, argv[1])
-    return EMPTY_ARRAY if value is None else bulk_array(value.range(start, stop))
+    if value is None:
+        return EMPTY_ARRAY
+    # A list that is read again and again while nobody changes it is encoded once: kept from the second time on.
+    memo = value.memo
+    again = False
+    if isinstance(memo, RangeReply) and memo.start == start and memo.stop == stop:
+        if memo.reply:
+            return memo.reply
+        again = True
+    reply = bulk_array(value.range(start, stop))
+    if len(reply) <= _KEPT_REPLY:
+        value.memo = RangeReply(start, stop, reply if again else b"")
+    return reply
 
 
 @command(

@@ -19,11 +19,13 @@ _CHUNK = 512
 class ListObj:
     """A list of byte strings. Indexes may be negative, as in Redis: -1 is the last element."""
 
-    __slots__ = ("head", "tail")
+    __slots__ = ("head", "memo", "tail")
 
     def __init__(self, values: Iterable[bytes] = ()) -> None:
         self.head: list[bytes] = []
         self.tail: list[bytes] = list(values)
+        self.memo: object = None
+        """What a reader has worked out from the elements as they are now; every change forgets it."""
 
     def __len__(self) -> int:
         return len(self.head) + len(self.tail)
@@ -46,22 +48,27 @@ class ListObj:
 
     def push_head(self, value: bytes) -> None:
         """Put ``value`` before the first element: O(1)."""
+        self.memo = None
         self.head.append(value)
 
     def push_tail(self, value: bytes) -> None:
         """Put ``value`` after the last element: O(1)."""
+        self.memo = None
         self.tail.append(value)
 
     def push_head_many(self, values: Iterable[bytes]) -> None:
         """Push each of ``values`` at the head in turn, so that the last one ends up first."""
+        self.memo = None
         self.head.extend(values)
 
     def push_tail_many(self, values: Iterable[bytes]) -> None:
         """Push each of ``values`` at the tail in turn."""
+        self.memo = None
         self.tail.extend(values)
 
     def pop_head(self) -> bytes:
         """Remove and return the first element: O(1) amortised. IndexError if there is none."""
+        self.memo = None
         head = self.head
         if not head:
             self._refill_head()
@@ -69,6 +76,7 @@ class ListObj:
 
     def pop_tail(self) -> bytes:
         """Remove and return the last element: O(1) amortised. IndexError if there is none."""
+        self.memo = None
         tail = self.tail
         if not tail:
             self._refill_tail()
@@ -108,6 +116,7 @@ class ListObj:
 
     def _drop_head(self, count: int) -> None:
         """Remove the first ``count`` (0 to len) elements: O(count) amortised."""
+        self.memo = None
         head = self.head
         if count > len(head):
             count -= len(head)
@@ -122,6 +131,7 @@ class ListObj:
 
     def _drop_tail(self, count: int) -> None:
         """Remove the last ``count`` (0 to len) elements: O(count) amortised."""
+        self.memo = None
         tail = self.tail
         if count > len(tail):
             count -= len(tail)
@@ -151,6 +161,7 @@ class ListObj:
 
     def set(self, i: int, value: bytes) -> bool:
         """Replace element ``i``; False if there is no such: O(1)."""
+        self.memo = None
         head = self.head
         tail = self.tail
         if i < 0:
@@ -205,6 +216,7 @@ class ListObj:
             stop += size
         if stop >= size:
             stop = size - 1
+        self.memo = None
         if start > stop:
             self.head.clear()
             self.tail.clear()
@@ -221,6 +233,7 @@ class ListObj:
         found = self.positions(pivot, 1, 1, 0)
         if not found:
             return -1
+        self.memo = None
         at = found[0] if before else found[0] + 1
         head = self.head
         at -= len(head)
@@ -235,6 +248,7 @@ class ListObj:
 
         Returns how many were removed.
         """
+        self.memo = None
         head = self.head
         tail = self.tail
         size = len(head) + len(tail)

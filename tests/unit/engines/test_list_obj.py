@@ -132,6 +132,9 @@ class ListMachine(RuleBasedStateMachine):
         self.o.check()
         assert len(self.o) == len(self.model)
         assert list(self.o) == self.model
+        # A memo of other elements than these would be a change that did not forget it.
+        assert self.o.memo is None or self.o.memo == self.model
+        self.o.memo = self.model.copy()
 
 
 TestList = ListMachine.TestCase
