@@ -12,7 +12,7 @@ from typing import Any
 
 from pyredis import __version__
 from pyredis.commands import all as all_commands
-from pyredis.core.client import CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_REPLICA
+from pyredis.core.client import CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_MONITOR, CLIENT_REPLICA
 from pyredis.core.dispatch import refresh_fast
 from pyredis.core.garbage import Collector
 from pyredis.core.logging import Logger
@@ -70,7 +70,7 @@ class App:
         for c in list(server.clients.values()):
             if (
                 timeout
-                and not c.flags & (CLIENT_BLOCKED | CLIENT_REPLICA)
+                and not c.flags & (CLIENT_BLOCKED | CLIENT_REPLICA | CLIENT_MONITOR)
                 and not c.subscribed()
                 and server.mstime - c.last_interaction > timeout
             ):

@@ -68,12 +68,6 @@ def apply_maxclients(server: Server) -> None:
             )
 
 
-def apply_requirepass(server: Server) -> None:
-    """Without a password everyone is in; with a new one those who are in stay in."""
-    if not server.config.requirepass:
-        server.authenticate_everyone()
-
-
 def apply_thresholds(server: Server) -> None:
     """From which duration on a command is noted."""
     server.apply_slowlog_config()
@@ -176,7 +170,7 @@ class Config(Settings):
     bind_source_addr: str = text("", idle=_REPLICATION)
     socket_mark_id: int = integer(0, 0, 2**32 - 1, mutable=False)
     protected_mode: bool = yes_no(True)
-    requirepass: str = text("", binary=True, secret=True, apply=apply_requirepass)
+    requirepass: str = text("", binary=True, secret=True)
     maxclients: int = integer(10000, 1, 2**32 - 1, apply=apply_maxclients)
     proto_max_bulk_len: int = memory(512 << 20, 1 << 20)
     client_query_buffer_limit: int = memory(1 << 30, 1 << 20)

@@ -190,13 +190,6 @@ class Server(KeyspaceState):
         """Leave MULTI."""
         discard_transaction(c)
 
-    def authenticate_everyone(self) -> None:
-        """There is no password any more: nobody needs one."""
-        for c in self.clients.values():
-            if not c.authenticated:
-                c.authenticated = True
-                refresh_fast(c)
-
     # --- output -----------------------------------------------------------------------------------------------
 
     def flush_client(self, c: Client) -> None:

@@ -16,7 +16,6 @@ from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
     CLIENT_HAS_MORE,
-    CLIENT_MONITOR,
     CLIENT_REPLICA,
     CLIENT_STOP,
     CLIENT_UNIX_SOCKET,
@@ -37,6 +36,8 @@ _BEHIND_FROM: Final = 64 << 10
 """Unsent reply bytes from which on a client's output limits are looked at."""
 _LONGEST_NAME: Final = 77
 """Redis cuts the name of a unix socket in CLIENT LIST."""
+_STATIC_REPLY: Final = 16 << 10
+"""Reply bytes that Redis keeps in a client's own buffer, which no limit counts."""
 _STOP_READING_AT: Final = 256 << 20
 """Unsent reply bytes from which on a client is not read any more."""
 
@@ -155,9 +156,10 @@ class ClientProtocol(asyncio.Protocol):
             out.clear()
             stats.net_output_bytes += len(reply)
             stats.writes_processed += 1
-            self.send(reply)
-            if self.behind:
-                self._check_output_limit(c)
+            if len(reply) <= _STATIC_REPLY or not self._is_too_much(len(reply)):
+                self.send(reply)
+                if self.behind:
+                    self._check_output_limit(c)
         if server.pending_writes or server.ready_keys or c.flags & CLIENT_CLOSE_AFTER_REPLY:
             server.flush_client(c)
             server.after_event()
@@ -249,18 +251,39 @@ class ClientProtocol(asyncio.Protocol):
         stats = self.server.stats
         stats.net_output_bytes += len(data)
         stats.writes_processed += 1
+        if len(data) > _STATIC_REPLY and self._is_too_much(len(data)):
+            return
         self.send(data)
         if self.behind and self.client is not None:
             self._check_output_limit(self.client)
 
+    def _limits(self, c: Client) -> tuple[int, int, int]:
+        """The hard limit, the soft one, and its seconds. A monitor is a normal client."""
+        kind = "replica" if c.flags & CLIENT_REPLICA else "pubsub" if c.subscribed() else "normal"
+        return self.server.config.client_output_buffer_limit[kind]
+
+    def _is_too_much(self, size: int) -> bool:
+        """Whether a reply of ``size`` bytes ends the connection: over the hard limit nothing of it is sent, however
+        quick the peer would be; the first 16 KB do not count, as in Redis."""
+        c = self.client
+        if c is None:
+            return False
+        hard = self._limits(c)[0]
+        if not hard or self.output_bytes() + size - _STATIC_REPLY <= hard:
+            return False
+        self._end_over_limit(c)
+        return True
+
+    def _end_over_limit(self, c: Client) -> None:
+        self.server.stats.output_buffer_limit_disconnections += 1
+        self.server.log.warning(
+            f"Client id={c.id} addr={c.addr.decode()} closed for overcoming of output buffer limits."
+        )
+        self.abort()
+
     def _check_output_limit(self, c: Client) -> None:
         waiting = self.output_bytes()
-        kind = "replica" if c.flags & CLIENT_REPLICA else "normal"
-        if c.subscribed():
-            kind = "pubsub"
-        if c.flags & CLIENT_MONITOR:
-            kind = "replica"
-        hard, soft, seconds = self.server.config.client_output_buffer_limit[kind]
+        hard, soft, seconds = self._limits(c)
         over = bool(hard) and waiting > hard
         if soft and waiting > soft:
             c.out_soft_since = c.out_soft_since or self.server.mstime
@@ -268,11 +291,7 @@ class ClientProtocol(asyncio.Protocol):
         else:
             c.out_soft_since = 0
         if over:
-            self.server.stats.output_buffer_limit_disconnections += 1
-            self.server.log.warning(
-                f"Client id={c.id} addr={c.addr.decode()} closed for overcoming of output buffer limits."
-            )
-            self.abort()
+            self._end_over_limit(c)
         elif waiting > _STOP_READING_AT:
             self.writing_paused = True
             self._pause_reading()
