@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pyredis.core.command import COMMANDS
 from pyredis.core.option_kinds import ConfigError, Kind
-from pyredis.lib.glob import match
+from pyredis.lib.glob import compile_pattern
 from pyredis.lib.splitargs import split_args
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ class Settings:
             if not set("[*?") & set(text):
                 names = [text] if text.lower() in self.names else []
             else:
-                names = [n for n, one in self.names.items() if not one.hidden and match(pattern, n.encode(), True)]
+                fits = compile_pattern(pattern, True)
+                names = [n for n, one in self.names.items() if not one.hidden and fits(n.encode())]
             for name in names:
                 if name.lower() not in seen:
                     seen.add(name.lower())

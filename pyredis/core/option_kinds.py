@@ -11,6 +11,8 @@ from typing import Any, Final
 from pyredis.core.notify import format_flags, parse_flags
 from pyredis.lib.splitargs import quote_arg
 
+_LONGEST_INTEGER: Final = 20
+_LONGEST_MEMORY: Final = 127
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
 _UNITS: Final = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
 LONG_MAX: Final = (1 << 63) - 1
@@ -28,7 +30,7 @@ class ConfigError(ValueError):
 
 def parse_integer(text: str) -> int | None:
     """A whole number as Redis reads it (no sign ``+``, no leading zeros, 64 bits); None if it is none."""
-    if not _INTEGER.fullmatch(text):
+    if len(text) > _LONGEST_INTEGER or not _INTEGER.fullmatch(text):
         return None
     n = int(text)
     return n if -LONG_MAX - 1 <= n <= LONG_MAX else None
@@ -37,7 +39,7 @@ def parse_integer(text: str) -> int | None:
 def parse_memory(text: str) -> int:
     """``"64mb"`` → bytes, in 64 bits without sign, as C computes them. Raises ConfigError."""
     found = re.fullmatch(r"([0-9]*)([a-z]*)", text.lower())
-    if not found or found[2] not in _UNITS:
+    if not found or found[2] not in _UNITS or len(found[1]) > _LONGEST_MEMORY:
         raise ConfigError("argument must be a memory value")
     return min(int(found[1] or 0), ULONG_MAX) * _UNITS[found[2]] & ULONG_MAX
 
@@ -230,8 +232,12 @@ class Text(Kind):
 
 def _long(text: str) -> int | None:
     """A number as C's strtol reads it, nothing at all being 0; None if something else follows."""
-    found = re.fullmatch(r"\s*([+-]?[0-9]+)|", text, re.ASCII)
-    return None if found is None else max(-LONG_MAX - 1, min(int(found[1] or 0), LONG_MAX))
+    found = re.fullmatch(r"\s*([+-]?)([0-9]+)|", text, re.ASCII)
+    if found is None:
+        return None
+    digits = (found[2] or "0").lstrip("0")[:_LONGEST_INTEGER]  # more of them are out of range all the same
+    n = int(digits or "0") * (-1 if found[1] == "-" else 1)
+    return max(-LONG_MAX - 1, min(n, LONG_MAX))
 
 
 def _no_words(words: Sequence[str]) -> bool:
@@ -278,9 +284,9 @@ class OutputLimits(Kind):
             except ConfigError:
                 hard, soft = -1, -1
             seconds = _long(words[at + 3])
-            if hard < 0 or seconds is None or seconds < 0:
+            # As in C: the seconds become an int of 32 bits first.
+            if hard < 0 or seconds is None or seconds & 1 << 31:
                 raise ConfigError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
-            # As in C: the seconds are an int.
             limits[kind] = (hard, soft, seconds & 0x7FFFFFFF)
         return limits
 
@@ -381,6 +387,8 @@ def _double(text: str) -> float:
         return math.nan
     try:
         return float.fromhex(text) if re.match(r"[+-]?0x", text, re.I) else float(text)
+    except OverflowError:
+        return -math.inf if text.startswith("-") else math.inf
     except ValueError:
         return math.nan
 

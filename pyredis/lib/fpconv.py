@@ -6,9 +6,10 @@ import re
 from math import isinf
 from typing import Final
 
+# Possessive: a long number that is none in the end must not be tried again from each of its digits.
 _NUMBER: Final = re.compile(
-    rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)"
-    rb"(?:[pP][+-]?\d+)?)",
+    rb"[+-]?(?:(?:\d++\.?\d*+|\.\d++)(?:e[+-]?\d++)?|inf(?:inity)?|0x(?:[0-9a-f]++\.?[0-9a-f]*+|\.[0-9a-f]++)"
+    rb"(?:p[+-]?\d++)?)",
     re.IGNORECASE,
 )
 _NOT_ZERO: Final = re.compile(rb"[+-]?(?:0x[0.]*[1-9a-f]|[0.]*[1-9])", re.IGNORECASE)
@@ -59,6 +60,8 @@ def strtod_lenient(text: bytes) -> float | None:
 
 def strtod(text: bytes) -> float | None:
     """Like :func:`strtod_lenient`, but None also for what a normal double cannot hold."""
+    if len(text) < 16 and text.isdigit():
+        return float(text)  # the usual case
     value = strtod_lenient(text)
     if value is None or (isinf(value) and b"n" not in text.lower()):
         return None

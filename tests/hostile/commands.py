@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from random import Random
 
-TEMPLATES = """
+_LINES = """
 SET K V|SET K V EX 100|SET K V PX I NX|SET K V XX GET|SET K V KEEPTTL|SETNX K V|SETEX K I V|PSETEX K 30 V|GETSET K V
 GET K|GETDEL K|GETEX K PX 40|GETEX K PERSIST|MGET K K K|MSET K V K V|MSETNX K V K V|APPEND K V|STRLEN K|LCS K K IDX
 SETRANGE K I V|GETRANGE K I I|SUBSTR K I I|INCR K|DECR K|INCRBY K I|DECRBY K I|INCRBYFLOAT K F|LCS K K LEN
@@ -40,7 +40,7 @@ CLIENT NO-EVICT on|CLIENT KILL ID 999999|CLIENT UNBLOCK 999999|INFO V|INFO keysp
 COMMAND GETKEYS SET K V|COMMAND LIST FILTERBY PATTERN P|CONFIG GET P|SLOWLOG GET I|SLOWLOG LEN|ROLE|RESET
 LOLWUT|OBJECT HELP|COMMAND DOCS V
 """
-_ALL = [line.split() for line in TEMPLATES.encode().replace(b"\n", b"|").split(b"|") if line]
+TEMPLATES = [line.split() for line in _LINES.encode().replace(b"\n", b"|").split(b"|") if line]
 RARE = [[b"FLUSHDB"], [b"FLUSHALL", b"ASYNC"], [b"FLUSHALL"]]
 AWKWARD = [
     line.split()
@@ -81,13 +81,13 @@ _POOLS = {b"K": KEYS, b"V": VALUES, b"I": INTEGERS, b"F": FLOATS, b"L": LEX, b"P
 _ANY = [KEYS, VALUES, INTEGERS, FLOATS, LEX, PATTERNS, OPTIONS]
 
 
-def valid(rng: Random, templates: list[list[bytes]] = _ALL) -> list[bytes]:
+def valid(rng: Random, templates: list[list[bytes]] = TEMPLATES) -> list[bytes]:
     """A command with the arguments it expects (their values may still be wrong)."""
     template = rng.choice(templates) if rng.random() > 0.002 else rng.choice(RARE)
     return [template[0], *[rng.choice(_POOLS[word]) if word in _POOLS else word for word in template[1:]]]
 
 
-def mutated_argv(rng: Random, templates: list[list[bytes]] = _ALL) -> list[bytes]:
+def mutated_argv(rng: Random, templates: list[list[bytes]] = TEMPLATES) -> list[bytes]:
     """A command of which one to three arguments were changed; the name stays one of the harmless ones."""
     argv = valid(rng, templates)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):

@@ -23,7 +23,7 @@ from pyredis.core.logging import Logger
 from pyredis.core.options import Config
 from pyredis.core.server import Server
 from pyredis.keyspace.db import Database
-from tests.hostile.commands import AWKWARD, mutated_argv, valid
+from tests.hostile.commands import AWKWARD, TEMPLATES, mutated_argv, valid
 from tests.hostile.streams import mutated
 from tests.support.raw import RawClient, encode
 from tests.support.servers import ServerProcess, start_ours
@@ -160,6 +160,53 @@ def processed(server: ServerProcess) -> int:
             fields = dict(field.split(b"=") for field in line.split(b":")[1].split(b","))
             total += int(fields[b"calls"]) + int(fields[b"rejected_calls"])
     return total
+
+
+LONG = 30_000
+LONG_ARGUMENTS = [
+    b"1" * LONG,
+    b"-" + b"9" * LONG,
+    b"1" * LONG + b"x",
+    b"0." + b"1" * LONG + b"x",
+    b"1e" + b"1" * LONG,
+    b"0x" + b"f" * LONG + b"g",
+    b"0" * LONG + b"1",
+    b"(" + b"1" * LONG + b"x",
+    b"*a" * (LONG // 2),
+    b"[a" * (LONG // 2),
+    b"1 " * (LONG // 2),
+    b"'" * LONG,
+]
+"""Numbers longer than Python converts, and what makes a careless regular expression try everything again and again."""
+
+
+def test_long_arguments(victim: ServerProcess) -> None:
+    """In every place of every command: each is answered within the time-out of a connection, most in no time."""
+    rng = random.Random(8004)
+    connection = Framed(victim)
+    for template in TEMPLATES:
+        argv = valid(rng, [template])
+        if argv[0] in (b"MULTI", b"WATCH", b"APPEND", b"SETRANGE", b"LCS"):
+            continue
+        spoilt = [
+            [*argv[:at], rng.choice(LONG_ARGUMENTS), *argv[at + 1 :]] for at in range(1, len(argv)) for _ in range(4)
+        ]
+        connection.run([[b"RPUSH", b"k1", b"1" * LONG + b"x"], *spoilt, [b"DEL", b"k1"]])
+    check(victim)
+
+
+def test_long_configuration(victim: ServerProcess) -> None:
+    client = RawClient(victim.connect())
+    names = [name for name in replies(client, [[b"CONFIG", b"GET", b"*"]])[0][::2] if name != b"requirepass"]
+    for name in names:
+        for value in LONG_ARGUMENTS:
+            assert client.call(b"CONFIG", b"GET", value[:500] + name)[:1] == b"*"
+            answer = client.call(b"CONFIG", b"SET", name, value)
+            assert answer[:1] in b"+-", name
+            if answer[:1] == b"+":
+                break
+    client.close()
+    check(victim)
 
 
 def test_spoilt_bytes(victim: ServerProcess) -> None:
