@@ -1,8 +1,8 @@
-"""Writes what the documents say about single commands, from their declarations: ``make docs``.
+"""Writes what the documents say about commands and directives, from their declarations: ``make docs``.
 
-``docs/commands.md`` is written whole. In ``docs/compatibility.md`` only what stands between the two markers is; the
-rest is written by hand, and a command that it names is marked in the table. ``--check`` writes nothing and exits 1 if
-a file is not as it would be written.
+``docs/commands.md`` and ``docs/configuration.md`` are written whole. In ``docs/compatibility.md`` only what stands
+between the two markers is; the rest is written by hand, and a command that it names is marked in the table. ``--check``
+writes nothing and exits 1 if a file is not as it would be written.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Final
 
 import pyredis.commands.all  # noqa: F401  # fills the command table
 from pyredis.core.command import COMMANDS, CommandSpec
+from pyredis.core.config import Directive
+from pyredis.core.options import Config
 from pyredis.core.usage import parse_usage, syntax
 
 DOCS: Final = Path(__file__).parent
@@ -112,6 +114,68 @@ def commands_page() -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
+# --- docs/configuration.md ------------------------------------------------------------------------------------------
+
+
+def code(text: str) -> str:
+    """A value between backticks."""
+    return f"`{text}`" if text else '`""`'
+
+
+def default_of(one: Directive) -> str:
+    """The default as CONFIG GET shows it; the working directory is where the server was started."""
+    return "where the server was started" if one.name == "dir" else code(one.kind.show(one.default))
+
+
+def configuration_page() -> str:
+    """Every directive, and which values are refused or have nothing to act on yet."""
+    directives = [one for one in Config.directives.values() if not one.hidden]
+    refusing = [one for one in directives if one.only is not None]
+    idle: dict[str, list[str]] = {}
+    for one in directives:
+        if one.idle:
+            idle.setdefault(one.idle, []).append(f"`{one.name}`")
+    lines = [
+        "# Configuration",
+        "",
+        "Written by `make docs` from the directives' declarations. What each directive means stands in",
+        "[conf/redis.conf](../conf/redis.conf); where pyredis differs: [compatibility.md](compatibility.md).",
+        "",
+        "## Values that are refused",
+        "",
+        "They ask for what pyredis does not have yet. A configuration file or command line with such a value is",
+        "refused with the line and the reason, `CONFIG SET` with the reason.",
+        "",
+        "| directive | accepted today | needs |",
+        "|---|---|---|",
+        *(
+            f"| `{one.name}` | {', '.join(code(one.kind.show(v)) for v in one.only or ())} | {one.needs} |"
+            for one in refusing
+        ),
+        "| `activedefrag` | `no` | jemalloc (redis-server refuses it as well where its allocator cannot) |",
+        "| `shutdown-on-sigint`, `shutdown-on-sigterm` | all but `save` | snapshots |",
+        "| `user`, `loadmodule`, `sentinel` | nothing | ACL users, modules, Sentinel |",
+        "",
+        "## Values with nothing to act on",
+        "",
+        "Any value that Redis takes is taken, shown and written back. It has no effect, because it tunes what",
+        "is not there: redis-server would not act on most of them either as long as the subsystem is switched off.",
+        "",
+        "| waiting for, or why not | directives |",
+        "|---|---|",
+        *(f"| {why} | {', '.join(names)} |" for why, names in idle.items()),
+        "",
+        "## All directives",
+        "",
+        "| directive | default | `CONFIG SET` | also called |",
+        "|---|---|---|---|",
+    ]
+    for one in directives:
+        change = "protected" if one.protected else "yes" if one.mutable else "no"
+        lines.append(f"| `{one.name}` | {default_of(one)} | {change} | {', '.join(map(code, one.aliases))} |")
+    return "\n".join(lines) + "\n"
+
+
 # --- docs/compatibility.md ------------------------------------------------------------------------------------------
 
 
@@ -173,7 +237,12 @@ def compatibility_page() -> str:
 def main(check: bool) -> int:
     """Write the pages, or compare them; the exit code."""
     stale = 0
-    for name, text in (("commands.md", commands_page()), ("compatibility.md", compatibility_page())):
+    pages = {
+        "commands.md": commands_page(),
+        "configuration.md": configuration_page(),
+        "compatibility.md": compatibility_page(),
+    }
+    for name, text in pages.items():
         path = DOCS / name
         if path.exists() and path.read_text() == text:
             continue

@@ -9,18 +9,18 @@ from pyredis.core.client import Client
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, command, container
 from pyredis.core.config import SetError, UnknownDirective
 from pyredis.core.config_rewrite import rewrite
-from pyredis.resp.errors import CommandError, sanitize
+from pyredis.resp.errors import CommandError, c_text
 from pyredis.resp.reply import OK, bulk_map, help_reply
 
 _HELP: Final = (
     b"GET <pattern>",
-    b"    Return parameters matching the glob-like <pattern> and their values.",
+    b"    Show the directives whose names match the pattern, with their values.",
     b"SET <directive> <value>",
-    b"    Set the configuration <directive> to <value>.",
+    b"    Change directives; several at once are all changed or none.",
     b"RESETSTAT",
-    b"    Reset statistics reported by the INFO command.",
+    b"    Set the counters of INFO to zero.",
     b"REWRITE",
-    b"    Rewrite the configuration file.",
+    b"    Write the present values into the configuration file.",
 )
 
 
@@ -79,11 +79,11 @@ def config_set_command(c: Client, argv: list[bytes]) -> bytes | None:
         c.server.config.set_live(c.server, list(zip(words[::2], words[1::2])), c.is_local())
     except UnknownDirective as e:
         raise CommandError(
-            b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % sanitize(_encode(e.name))
+            b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % c_text(_encode(e.name))
         ) from None
     except SetError as e:
         text = f"ERR CONFIG SET failed (possibly related to argument '{e.name}') - {e.reason}"
-        raise CommandError(sanitize(_encode(text))) from None
+        raise CommandError(c_text(_encode(text))) from None
     return OK
 
 
