@@ -48,6 +48,7 @@ from pyredis.resp.reply import (
     integer,
 )
 
+_OPTIONS: Final = frozenset((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"))
 _MAX_WHOLE: Final = float(1 << 62)
 Pairs = list[tuple[bytes, float]]
 
@@ -181,6 +182,8 @@ def _zadd_one(c: Client, key: bytes, score: float, member: bytes) -> bytes:
     usage="key increment:int member",
 )
 def zincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if argv[2].upper() in _OPTIONS:
+        raise syntax_error()  # it would be an option of ZADD's, and then the score and the member are no pair
     return _zadd(c, argv, 2, (False, False, False, False, False, True))
 
 

@@ -186,19 +186,19 @@ class ZSetObj:
             return 0, 0
         return first, order.rank_at(c2, i2) if c2 < len(order.chunks) else order.size
 
-    def _lex_range(self, low: LexBound, high: LexBound, reverse: bool) -> tuple[int, int]:
-        """Ranks of the members from ``low`` to ``high``, which supposes that all scores are equal.
+    def _lex_range(self, low: LexBound, high: LexBound, reverse: bool, offset: int = 0) -> tuple[int, int]:
+        """Ranks of the members from ``low`` to ``high`` but the first ``offset``, supposing that all scores are equal.
 
         When they are not, Redis calls the result unspecified; here it is what a walk along the members finds, as for
-        Redis's small encoding: from the first that is not below ``low`` on, as long as they are not above ``high``
-        (with ``reverse``, the same from the other end).
+        Redis's small encoding: from the first that is not below ``low`` on, ``offset`` further, as long as they are
+        not above ``high`` (with ``reverse``, the same from the other end).
         """
-        if not self.scores or low > high or (low[:2] == high[:2] and (low[2] or high[2])):
+        if not self.scores or offset < 0 or low > high or (low[:2] == high[:2] and (low[2] or high[2])):
             return 0, 0
         order = self._ordered()
         score = order.scores[0][0]
         if order.max_scores[-1] != score:
-            return self._lex_walk(low, high, reverse)
+            return self._lex_walk(low, high, reverse, offset)
         first = 0
         last = order.size
         if low[0] == 0:
@@ -209,6 +209,10 @@ class ZSetObj:
             last = self._lex_rank(order, score, high[1], not high[2])
         elif high[0] < 0:
             last = 0
+        if reverse:
+            last -= offset
+        else:
+            first += offset
         return (first, last) if first < last else (0, 0)
 
     def _lex_rank(self, order: ScoreOrder, score: float, value: bytes, after: bool) -> int:
@@ -219,7 +223,7 @@ class ZSetObj:
         rank = order.rank_at(c, i)
         return rank + 1 if after and order.chunks[c][i] == value else rank
 
-    def _lex_walk(self, low: LexBound, high: LexBound, reverse: bool) -> tuple[int, int]:
+    def _lex_walk(self, low: LexBound, high: LexBound, reverse: bool, offset: int) -> tuple[int, int]:
         members = list(self._ordered().members())
         size = len(members)
         if not _lex_above(members[-1], low) or not _lex_below(members[0], high):
@@ -228,14 +232,14 @@ class ZSetObj:
             last = size
             while last and not _lex_below(members[last - 1], high):
                 last -= 1
-            first = last
+            first = last = max(last - offset, 0)
             while first and _lex_above(members[first - 1], low):
                 first -= 1
             return first, last
         first = 0
         while first < size and not _lex_above(members[first], low):
             first += 1
-        last = first
+        first = last = min(first + offset, size)
         while last < size and _lex_below(members[last], high):
             last += 1
         return first, last
@@ -302,16 +306,16 @@ class ZSetObj:
 
     def by_lex(self, low: LexBound, high: LexBound, reverse: bool = False, offset: int = 0, count: int = -1) -> Pairs:
         """Return members and scores from member ``low`` to ``high``; ``offset`` and ``count`` as in ``by_score``."""
-        first, last = self._lex_range(low, high, reverse)
-        first, last = _limit(first, last, reverse, offset, count)
+        first, last = self._lex_range(low, high, reverse, offset)
+        first, last = _limit(first, last, reverse, 0, count)
         return self._pairs(first, last, reverse)
 
     def members_by_lex(
         self, low: LexBound, high: LexBound, reverse: bool = False, offset: int = 0, count: int = -1
     ) -> list[bytes]:
         """Return the members alone of ``by_lex``; faster."""
-        first, last = self._lex_range(low, high, reverse)
-        first, last = _limit(first, last, reverse, offset, count)
+        first, last = self._lex_range(low, high, reverse, offset)
+        first, last = _limit(first, last, reverse, 0, count)
         return self._members(first, last, reverse)
 
     def count_by_score(self, low: float, low_ex: bool, high: float, high_ex: bool) -> int:

@@ -169,6 +169,8 @@ def _unsubscribed(replies: list[Parsed]) -> Any:
 
 
 _NORMAL: dict[bytes, Callable[[bytes], Any]] = {
+    # Patterns that fit are told in any order.
+    b"PUBLISH": lambda raw: sorted(parse_all(raw)),
     b"UNSUBSCRIBE": lambda raw: _unsubscribed(parse_all(raw)),
     b"PUNSUBSCRIBE": lambda raw: _unsubscribed(parse_all(raw)),
     b"SUNSUBSCRIBE": lambda raw: _unsubscribed(parse_all(raw)),
