@@ -256,7 +256,7 @@ def after_write(c: Client, argv: list[bytes], dirty: int) -> None:
 def error_reply(server: Server, message: bytes) -> bytes:
     """Encode an error and count it by its code."""
     server.count_error(message)
-    return error(sanitize(message))
+    return error(sanitize(message.rstrip(b"\r\n")))
 
 
 def internal_error(c: Client, cmd: Command, argv: list[bytes]) -> None:

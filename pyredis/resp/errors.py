@@ -65,10 +65,10 @@ _NEWLINES: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
 def sanitize(text: bytes) -> bytes:
-    """Drop line ends at the end and replace others, so that text from a client cannot break the error line."""
-    return text.rstrip(b"\r\n").translate(_NEWLINES)
+    """Replace line ends, so that text from a client cannot break the error line."""
+    return text.translate(_NEWLINES)
 
 
 def c_text(text: bytes) -> bytes:
     """Text from a client inside an error message: up to a zero byte, line ends as blanks."""
-    return text.split(b"\0")[0].translate(_NEWLINES)
+    return sanitize(text.split(b"\0")[0])

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.differential.test_generated import GROUPS, KEYS, POPULATE, build, normalise
 from tests.differential.test_notifications import EXTRA, SILENT, Listener
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
+from tests.support.templates import GROUPS, KEYS, POPULATE, build, normalise
 
 EXPIRED = ["set K V exat 1", "set K V pxat 1000", "set a V exat 1", "set K V exat 1 get"]
 VARIABLE = {b"scan", b"object", b"pttl", b"sort", b"sort_ro"}

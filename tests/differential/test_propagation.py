@@ -13,11 +13,11 @@ from typing import Any
 import hiredis
 import pytest
 
-from tests.differential.test_generated import GROUPS, POPULATE, build
 from tests.differential.test_notifications import EXTRA, SILENT
 from tests.support.local import LocalClient, LocalServer
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle
+from tests.support.templates import GROUPS, POPULATE, build
 
 Fed = list[tuple[int, list[bytes]]]
 RANDOM = ["spop s", "spop s 2", "spop s 3", "spop c", "sadd s V V V"]

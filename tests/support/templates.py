@@ -268,3 +268,21 @@ def build(rng: random.Random, template: str) -> list[bytes]:
     a lexicographic range. Only the key y is asked for those: they are specified for equal scores alone."""
     pools = {"K": KEYS, "V": VALUES, "N": NUMBERS, "S": SCORES, "B": BOUNDS}
     return [rng.choice(pools[word]) if word in pools else word.encode() for word in template.split()]
+
+
+UNORDERED = frozenset(b"exec smembers sinter sunion sdiff keys hgetall hkeys hvals hscan spop".split())
+
+
+def items(reply: bytes) -> list[bytes]:
+    """The lines of a reply in order, for replies whose order is free."""
+    return sorted(reply.split(b"\r\n"))
+
+
+def normalise(argv: list[bytes], reply: bytes) -> object:
+    """What is compared: the reply, except that unordered collections are sorted and a TTL may be off by little."""
+    name = argv[0].lower()
+    if name in UNORDERED:
+        return items(reply)
+    if name == b"ttl" and reply[:1] == b":" and int(reply[1:]) > 0:
+        return "some time"
+    return reply
