@@ -424,3 +424,27 @@ def test_resetstat(tmp_path: Path) -> None:
         c.close()
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("start", [start_ours, start_oracle])
+def test_limits_count_for_clients_that_are_connected_already(
+    tmp_path: Path, start: Callable[[Path], ServerProcess]
+) -> None:
+    server = start(tmp_path)
+    try:
+        setting, slow, big = (RawClient(server.connect()) for _ in range(3))
+        number = slow.call("CLIENT", "ID")[1:-2]
+        assert big.call("PING") == b"+PONG\r\n"
+        assert setting.call("CONFIG", "SET", "proto-max-bulk-len", "1mb") == b"+OK\r\n"
+        big.sock.sendall(b"*2\r\n$4\r\nECHO\r\n$1048577\r\n")
+        assert big.read() == b"-ERR Protocol error: invalid bulk length\r\n"
+        limits = "normal 20kb 0 0 pubsub 0 0 0"
+        assert setting.call("CONFIG", "SET", "client-output-buffer-limit", limits) == b"+OK\r\n"
+        setting.call("SET", "k", "x" * 500_000)
+        slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sock.sendall(b"GET k\r\n" * 40)
+        wait_for(lambda: b"id=%b " % number not in setting.call("CLIENT", "LIST", "ID", number))
+        for c in (setting, slow, big):
+            c.close()
+    finally:
+        server.stop()

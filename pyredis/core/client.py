@@ -68,6 +68,9 @@ class Connection(Protocol):
     def resume_reading(self) -> None:
         """The client waits no more: go on with what it has sent meanwhile."""
 
+    def limits_changed(self) -> None:
+        """The configuration has other limits for clients now."""
+
     def output_bytes(self) -> int:
         """Bytes written and not sent yet."""
 

@@ -123,6 +123,8 @@ class Settings:
     """Name → directive, in the order of declaration; without aliases."""
     names: ClassVar[dict[str, Directive]]
     """Name or alias → directive."""
+    secrets: ClassVar[frozenset[bytes]]
+    """Names of the directives that hold passwords: logs do not show their values."""
 
     def __init_subclass__(cls) -> None:
         cls.directives = {one.name: one for one in vars(cls).values() if isinstance(one, Directive)}
@@ -131,6 +133,7 @@ class Settings:
             # Off the class: a plain instance attribute is the fastest to read, and hot paths read them.
             delattr(cls, one.attribute)
             cls.names.update(dict.fromkeys(one.aliases, one))
+        cls.secrets = frozenset(name.encode() for name, one in cls.names.items() if one.secret)
 
     def __init__(self) -> None:
         for one in self.directives.values():

@@ -437,7 +437,7 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
             # A monitor sees its own commands, too, each behind its reply.
             c.add_reply(reply)
             reply = None
-        server.feed_monitors(c, redact_argv(cmd.fullname, argv))
+        server.feed_monitors(c, redact_argv(cmd.fullname, argv, server.config.secrets))
     if server.feeders and (server.dirty != dirty or server.also_propagate):
         after_write(c, argv, dirty)
     return reply

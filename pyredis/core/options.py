@@ -68,6 +68,12 @@ def apply_maxclients(server: Server) -> None:
             )
 
 
+def apply_limits(server: Server) -> None:
+    """Clients that are connected already keep to the new limits, too."""
+    for c in server.clients.values():
+        c.conn.limits_changed()
+
+
 def apply_thresholds(server: Server) -> None:
     """From which duration on a command is noted."""
     server.apply_slowlog_config()
@@ -172,9 +178,9 @@ class Config(Settings):
     protected_mode: bool = yes_no(True)
     requirepass: str = text("", binary=True, secret=True)
     maxclients: int = integer(10000, 1, 2**32 - 1, apply=apply_maxclients)
-    proto_max_bulk_len: int = memory(512 << 20, 1 << 20)
-    client_query_buffer_limit: int = memory(1 << 30, 1 << 20)
-    client_output_buffer_limit: dict[str, tuple[int, int, int]] = special(OutputLimits(), _OUTPUT)
+    proto_max_bulk_len: int = memory(512 << 20, 1 << 20, apply=apply_limits)
+    client_query_buffer_limit: int = memory(1 << 30, 1 << 20, apply=apply_limits)
+    client_output_buffer_limit: dict[str, tuple[int, int, int]] = special(OutputLimits(), _OUTPUT, apply=apply_limits)
     io_threads: int = integer(1, 1, 128, mutable=False, only=(1,), needs="threads for input and output")
     io_threads_do_reads: bool = yes_no(False, mutable=False, only=(False,), needs="threads for input and output")
 
@@ -294,7 +300,7 @@ class Config(Settings):
     # Replication
     replicaof: str = special(Primary(), "", aliases=("slaveof",), mutable=False, only=("",), needs=_REPLICATION)
     masterauth: str = text("", binary=True, secret=True, idle=_REPLICATION)
-    masteruser: str = text("", idle=_REPLICATION)
+    masteruser: str = text("", secret=True, idle=_REPLICATION)
     replica_serve_stale_data: bool = yes_no(True, aliases=("slave-serve-stale-data",), idle=_REPLICATION)
     replica_read_only: bool = yes_no(True, aliases=("slave-read-only",), idle=_REPLICATION)
     replica_priority: int = integer(100, aliases=("slave-priority",), idle=_REPLICATION)

@@ -39,12 +39,14 @@ def trim_argv(argv: list[bytes]) -> list[bytes]:
     return kept
 
 
-_SECRET_SETTINGS: Final = frozenset((b"requirepass", b"masterauth", b"masteruser"))
 _REDACTED: Final = b"(redacted)"
 
 
-def redact_argv(fullname: bytes, argv: list[bytes]) -> list[bytes]:
-    """``argv`` without passwords, for the slow log and MONITOR; ``fullname`` is the command's (``b"config|set"``)."""
+def redact_argv(fullname: bytes, argv: list[bytes], secrets: frozenset[bytes]) -> list[bytes]:
+    """``argv`` without passwords, for the slow log and MONITOR.
+
+    ``fullname`` is the command's (``b"config|set"``), ``secrets`` the directives that hold passwords.
+    """
     if fullname == b"auth":
         return argv[:1] + [_REDACTED] * (len(argv) - 1)
     if fullname == b"acl|setuser":
@@ -52,7 +54,7 @@ def redact_argv(fullname: bytes, argv: list[bytes]) -> list[bytes]:
     shown = argv
     if fullname == b"config|set":
         for at in range(2, len(argv) - 1, 2):
-            if argv[at].lower() in _SECRET_SETTINGS:
+            if argv[at].lower() in secrets:
                 shown = _hide(shown, at + 1, 1)
     elif fullname == b"hello":
         for at in range(2, len(argv) - 2):
@@ -88,7 +90,7 @@ class Slowlog:
     def add(self, server: Server, c: Client, cmd: Command, argv: list[bytes], usec: int) -> None:
         """Record a slow command."""
         time = int(server.clock.time())
-        shown = trim_argv(redact_argv(cmd.fullname, argv))
+        shown = trim_argv(redact_argv(cmd.fullname, argv, server.config.secrets))
         self.entries.appendleft(SlowlogEntry(self.next_id, time, usec, shown, c.addr, c.name))
         self.next_id += 1
         self.set_max_len(self.max_len)

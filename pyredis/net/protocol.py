@@ -360,6 +360,14 @@ class ClientProtocol(asyncio.Protocol):
             self.paused = False
             self.transport.resume_reading()
 
+    def limits_changed(self) -> None:
+        """The configuration has other limits for clients now."""
+        config = self.server.config
+        self.reader.proto_max_bulk_len = config.proto_max_bulk_len
+        self.reader.query_buffer_limit = config.client_query_buffer_limit
+        if self.transport is not None and not self.closing:
+            self._set_high_water()
+
     def output_bytes(self) -> int:
         """Bytes written and not sent yet."""
         return self.transport.get_write_buffer_size() if self.transport is not None else 0

@@ -256,6 +256,9 @@ class Nowhere:
     def resume_reading(self) -> None:
         pass
 
+    def limits_changed(self) -> None:
+        pass
+
     def output_bytes(self) -> int:
         return 0
 

@@ -61,6 +61,9 @@ class LocalClient:
     def resume_reading(self) -> None:
         pass
 
+    def limits_changed(self) -> None:
+        pass
+
     def output_bytes(self) -> int:
         return len(self.output)
 
