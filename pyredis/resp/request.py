@@ -28,6 +28,7 @@ _UNAUTHENTICATED_BULK: Final = 16384
 _SENTINEL: Final = b":0\r\n"
 """Put behind a chunk: hiredis gives it back as 0, with nothing left to read, only if no request was left open."""
 _HUGE_HEADER: Final = re.compile(rb"\*\d{6}")
+_HUGE_OTHER_HEADER: Final = re.compile(rb"[~>%|]\d{6}")
 _NOT_PLAIN: Final = re.compile(rb"""[\0"'\v\f]|\n\*""")
 """What makes inline requests more than words between blanks; a vertical tab is a blank at a line's beginning only."""
 _CRLF: Final = b"\r\n"
@@ -226,7 +227,8 @@ class RequestReader:
 
         What is behind the last whole request is given to the strict parser to keep. Raises ProtocolError.
         """
-        if _HUGE_HEADER.search(data):
+        other_types = _may_hold_other_types(data)
+        if _HUGE_HEADER.search(data) or (other_types and _HUGE_OTHER_HEADER.search(data)):
             return False
         reader = self._fast
         batch: list[list[bytes]] = []
@@ -242,7 +244,7 @@ class RequestReader:
             self._fast = hiredis.Reader(notEnoughData=None)
             return False
         if argv == 0 and not reader.has_data():
-            if all(batch) and (not _may_hold_other_types(data) or _encoded(batch) == data):
+            if all(batch) and (not other_types or _encoded(batch) == data):
                 out += batch
                 return True
             return False
