@@ -1,6 +1,8 @@
 """Imports every command group: that fills the command table."""
 
 from pyredis.commands import (
+    bit,
+    bitfield,
     client_cmd,
     command_cmd,
     config_cmd,
@@ -35,6 +37,8 @@ from pyredis.commands import (
 )
 
 __all__ = [
+    "bit",
+    "bitfield",
     "client_cmd",
     "command_cmd",
     "config_cmd",

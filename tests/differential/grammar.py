@@ -60,6 +60,12 @@ MORE: dict[bytes, list[str]] = {
     b"LPOS": ["key:key#0 field RANK rank COUNT count"],
     b"SPOP": ["key:key#0 number"],
     b"LCS": ["key:key#0 key:key#0 IDX [MINMATCHLEN small] [WITHMATCHLEN]"],
+    b"BITCOUNT": ["key:key#0 small small [BYTE|BIT]"],
+    b"BITPOS": ["key:key#0 bit small [small [BYTE|BIT]]"],
+    b"BITFIELD": [
+        "key:key#0 ([OVERFLOW (WRAP|SAT|FAIL)] SET field step fieldnumber)... [GET field step]",
+        "key:key#0 ([OVERFLOW (WRAP|SAT|FAIL)] INCRBY field step fieldnumber)...",
+    ],
 }
 """Forms worth more weight than chance gives them; the words are names of pools."""
 _MORE_POOLS: dict[str, list[bytes]] = {
@@ -67,6 +73,9 @@ _MORE_POOLS: dict[str, list[bytes]] = {
     "bound": pools.BOUNDS,
     "number": [*pools.INTEGERS, *pools.FLOATS],
     "small": pools.SMALL,
+    "field": pools.ENCODINGS[:13],
+    "step": [b"0", b"1", b"7", b"8", b"#0", b"#1", b"#3", b"30"],
+    "fieldnumber": [*pools.FIELD_NUMBERS, b"9223372036854775807", b"-9223372036854775808"],
 }
 _BY_TYPE: dict[str, list[bytes]] = {
     "integer": pools.INTEGERS,
@@ -195,7 +204,7 @@ def _lines() -> dict[str, list[Line]]:
 
 LINES: dict[str, list[Line]] = _lines()
 """Strategies by the group of COMMAND DOCS."""
-DATA = ("string", "list", "set", "hash", "sorted_set", "generic")
+DATA = ("string", "list", "set", "hash", "sorted_set", "bitmap", "generic")
 _LENGTH = 24
 
 

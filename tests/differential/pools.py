@@ -20,6 +20,8 @@ KEYS_OF_GROUP: dict[str, list[bytes]] = {
     "set": SETS,
     "hash": HASHES,
     "sorted_set": ZSETS,
+    "bitmap": STRINGS,
+    "hyperloglog": [b"p1", b"p2", b"p3"],
 }
 
 POPULATION: list[list[bytes]] = [
@@ -142,6 +144,14 @@ LIFETIMES = [
 ]
 TIMEOUTS = [b"0.001", b"-1", b"-0.5", b"nan", b"inf", b"x", b"", b"1e400", b"0x1p-10", b" 1", b"-inf", b"1e-4000"]
 DATABASES = [b"0", b"1", b"9", b"15", b"16", b"-1", b"x", b"9223372036854775807"]
+BIT_OFFSETS = [b"0", b"1", b"7", b"8", b"15", b"63", b"100", b"1000", b"-1", b"4294967296", b"#1", b"x", b""]
+"""No large one that is allowed: it would make a string of that size."""
+FIELD_OFFSETS = [*BIT_OFFSETS, b"#0", b"#2", b"#9", b"#-1", b"##1", b"#", b"#x", b"#288230376151711744", b"3", b"5"]
+ENCODINGS = [
+    *[b"u1", b"i1", b"u8", b"i8", b"u4", b"i5", b"u63", b"i64", b"i63", b"u16", b"i32", b"i2", b"u62"],
+    *[b"u64", b"i65", b"i0", b"u0", b"u", b"8", b"U8", b"i-1", b"u08", b"u8\x00x", b"", b"x8"],
+]
+FIELD_NUMBERS = [b"0", b"1", b"-1", b"5", b"-7", b"100", b"-128", b"127", b"255", b"256", b"65536", b"-65536"]
 CHANNELS = [b"c", b"d", b"ca", b"", b"\x00\xff"]
 DIRECTIVES = [
     b"hash-max-listpack-entries",
@@ -217,6 +227,17 @@ BY_COMMAND: dict[tuple[bytes, str], list[bytes]] = {
     (b"AUTH", "password"): [b"x", b""],
     (b"HELLO", "username"): [b"default", b"x", b""],
     (b"HELLO", "clientname"): [b"me", b"a b", b""],
+    (b"SETBIT", "offset"): BIT_OFFSETS,
+    (b"SETBIT", "value"): [b"0", b"1", b"1", b"2", b"-1", b"01", b"x", b""],
+    (b"GETBIT", "offset"): [*BIT_OFFSETS, b"4294967295"],
+    (b"BITPOS", "bit"): [b"0", b"1", b"0", b"1", b"2", b"-1", b"x"],
+    (b"BITOP", "operation"): [b"AND", b"OR", b"XOR", b"NOT", b"and", b"Xor", b"NAND", b""],
+    (b"BITFIELD", "encoding"): ENCODINGS,
+    (b"BITFIELD", "offset"): FIELD_OFFSETS,
+    (b"BITFIELD", "value"): [*FIELD_NUMBERS, *INTEGERS],
+    (b"BITFIELD", "increment"): [*FIELD_NUMBERS, *INTEGERS],
+    (b"BITFIELD_RO", "encoding"): ENCODINGS,
+    (b"BITFIELD_RO", "offset"): [*FIELD_OFFSETS, b"4294967295"],
     (b"CLIENT|SETNAME", "connection-name"): [b"me", b"a b", b"", b"\xff"],
 }
 HOSTILE = [

@@ -11,6 +11,7 @@ KEYS = [b"a", b"b", b"c", b"l", b"s", b"h", b"z", b"", b"k\x00\xff"]
 VALUES = [b"", b"1", b"-5", b"3.5", b"abc", b"\x00\x01", b"9223372036854775807", b"inf", b"nan", b"x" * 70, b"1e3"]
 NUMBERS = [b"0", b"1", b"-1", b"2", b"-3", b"100", b"9223372036854775807", b"-9223372036854775808", b"1.5", b"x", b"01"]
 BOUNDS = [b"-", b"+", b"[a", b"(b", b"[", b"(1", b"[abc", b"a"]
+OFFSETS = [b"0", b"1", b"7", b"9", b"100", b"-1", b"x"]
 SCORES = [b"1", b"2.5", b"-inf", b"+inf", b"nan", b"1e5", b"(2", b"3", b"0.1", b"abc"]
 
 GROUPS: dict[str, list[str]] = {
@@ -202,6 +203,34 @@ GROUPS: dict[str, list[str]] = {
         "zadd c S V",
         "sadd s V V",
     ],
+    "bitmap": [
+        "setbit K O 1",
+        "setbit K O 0",
+        "setbit K N V",
+        "getbit K O",
+        "getbit K N",
+        "bitcount K",
+        "bitcount K N N",
+        "bitcount K N N bit",
+        "bitpos K 1",
+        "bitpos K 0 N",
+        "bitpos K 1 N N bit",
+        "bitop and K K K",
+        "bitop or K K K K",
+        "bitop xor K K K",
+        "bitop not K K",
+        "bitop not K K K",
+        "bitop foo K K",
+        "bitfield K get u8 O",
+        "bitfield K set u8 O N",
+        "bitfield K incrby i5 O N get u4 O",
+        "bitfield K overflow sat incrby u2 O N",
+        "bitfield K overflow fail incrby u2 1 1 set i3 O 1",
+        "bitfield K set u65 O N",
+        "bitfield_ro K get i8 O",
+        "bitfield_ro K set i8 O 1",
+        "bitfield K",
+    ],
     "generic": [
         "del K K",
         "unlink K",
@@ -264,9 +293,9 @@ POPULATE = [
 
 
 def build(rng: random.Random, template: str) -> list[bytes]:
-    """A command from a template: K a key, V a value, N a number, S a score, B a bound of
+    """A command from a template: K a key, V a value, N a number, O the offset of a bit, S a score, B a bound of
     a lexicographic range. Only the key y is asked for those: they are specified for equal scores alone."""
-    pools = {"K": KEYS, "V": VALUES, "N": NUMBERS, "S": SCORES, "B": BOUNDS}
+    pools = {"K": KEYS, "V": VALUES, "N": NUMBERS, "O": OFFSETS, "S": SCORES, "B": BOUNDS}
     return [rng.choice(pools[word]) if word in pools else word.encode() for word in template.split()]
 
 
