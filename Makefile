@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 # bench: options of benchmarks.run, e.g. make bench BENCH_ARGS="--quick --rows set,get"
 BENCH_ARGS ?=
 
-.PHONY: help serve test bench docs lint format types check clean
+.PHONY: help serve examples test bench docs lint format types check clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -23,6 +23,10 @@ help:  ## list the targets
 
 serve: $(VENV)/.stamp-run  ## install, then run the server on PORT (6379) with ARGS
 	@exec $(BIN)/python -m pyredis --port $(PORT) $(ARGS)
+
+examples: $(VENV)/.stamp-test  ## run the examples against the server on PORT
+	@set -e; for file in $(filter-out %/common.py,$(wildcard examples/*.py)); do \
+		echo "$$file:"; $(BIN)/python $$file --url redis://127.0.0.1:$(PORT); done
 
 test: $(VENV)/.stamp-test | /usr/bin/redis-server  ## install what the tests need, then run them all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -333,7 +333,7 @@ _UNSAFE: Final = bytes.maketrans(b"#:\n\r", b"____")
 def _errorstats(s: Server) -> Fields:
     return [
         ("errorstat_" + code.translate(_UNSAFE).decode("utf-8", "surrogateescape"), f"count={n}")
-        for code, n in s.stats.errors.items()
+        for code, n in sorted(s.stats.errors.items())
     ]
 
 
