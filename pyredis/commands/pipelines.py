@@ -9,7 +9,7 @@ goes, encodings that may change).
 from __future__ import annotations
 
 from types import NoneType
-from typing import Any
+from typing import Any, TypeVar
 
 from pyredis.core.client import Client
 from pyredis.core.command import columns
@@ -22,12 +22,22 @@ from pyredis.lib.intparse import LLONG_MAX, string2ll
 from pyredis.resp.reply import NULL, OK, ONE, PONG, ZERO, bulk, bulks, integers
 
 Columns = list[tuple[bytes, ...]]
+T = TypeVar("T")
 
 
 def _one_key(columns: Columns) -> bytes | None:
     """The key if all lines name the same."""
     keys = columns[1]
     return keys[0] if keys.count(keys[0]) == len(keys) else None
+
+
+def _one_value(c: Client, columns: Columns, argc: int, kind: type[T]) -> T | None:
+    """The value if all lines have ``argc`` words, name the same key, and it holds a value of that kind."""
+    if len(columns) != argc:
+        return None
+    key = _one_key(columns)
+    value = None if key is None else c.db.dict.get(key)
+    return value if type(value) is kind else None
 
 
 @columns(b"PING")
@@ -81,14 +91,8 @@ def incr_columns(c: Client, columns: Columns) -> bytes | None:
 
 
 def _push_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
-    if len(columns) != 3:
-        return None
-    key = _one_key(columns)
-    if key is None:
-        return None
-    db = c.db
-    value = db.dict.get(key)
-    if type(value) is not ListObj:
+    value = _one_value(c, columns, 3, ListObj)
+    if value is None:
         return None
     length = len(value)
     if head:
@@ -96,7 +100,7 @@ def _push_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
     else:
         value.push_tail_many(columns[2])
     count = len(columns[2])
-    db.ks.dirty += count
+    c.db.ks.dirty += count
     return integers(length + 1, length + count)
 
 
@@ -111,16 +115,12 @@ def rpush_columns(c: Client, columns: Columns) -> bytes | None:
 
 
 def _pop_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
-    key = _one_key(columns) if len(columns) == 2 else None
-    if key is None:
-        return None
-    db = c.db
-    value = db.dict.get(key)
+    value = _one_value(c, columns, 2, ListObj)
     count = len(columns[1])
-    if type(value) is not ListObj or len(value) <= count:
+    if value is None or len(value) <= count:
         return None
     popped = value.pop_head_n(count) if head else value.pop_tail_n(count)
-    db.ks.dirty += count
+    c.db.ks.dirty += count
     return bulks(popped)
 
 
@@ -136,65 +136,49 @@ def rpop_columns(c: Client, columns: Columns) -> bytes | None:
 
 @columns(b"SADD")
 def sadd_columns(c: Client, columns: Columns) -> bytes | None:
-    key = _one_key(columns) if len(columns) == 3 else None
-    if key is None:
-        return None
-    db = c.db
-    value = db.dict.get(key)
-    if type(value) is not SetObj:
+    value = _one_value(c, columns, 3, SetObj)
+    if value is None:
         return None
     before = len(value.members)
     limit = c.server.config.set_max_intset_entries
     add = value.add
     replies = [ONE if add(member, limit) else ZERO for member in columns[2]]
-    db.ks.dirty += len(value.members) - before
+    c.db.ks.dirty += len(value.members) - before
     return b"".join(replies)
 
 
 @columns(b"SPOP")
 def spop_columns(c: Client, columns: Columns) -> bytes | None:
-    key = _one_key(columns) if len(columns) == 2 else None
-    if key is None:
-        return None
-    db = c.db
-    value = db.dict.get(key)
+    value = _one_value(c, columns, 2, SetObj)
     count = len(columns[1])
-    if value is None:
-        return NULL[c.resp] * count
-    if type(value) is not SetObj or len(value.members) <= count:
+    if value is None or len(value.members) <= count:
         return None
     rng = c.server.rng
     popped = [value.pop_random(rng) for _ in range(count)]
-    db.ks.dirty += count
+    c.db.ks.dirty += count
     return bulks(popped)
 
 
 @columns(b"ZADD")
 def zadd_columns(c: Client, columns: Columns) -> bytes | None:
-    key = _one_key(columns) if len(columns) == 4 else None
-    if key is None:
+    value = _one_value(c, columns, 4, ZSetObj)
+    if value is None:
         return None
-    db = c.db
-    value = db.dict.get(key)
     scores = [score for score in map(parse_double, columns[2]) if score is not None]
-    if type(value) is not ZSetObj or len(scores) < len(columns[2]):
+    if len(scores) < len(columns[2]):
         return None
     config = c.server.config
     entries, size = config.zset_max_listpack_entries, config.zset_max_listpack_value
     add = value.add
     changes = [add(member, score, entries, size) for member, score in zip(columns[3], scores, strict=True)]
-    db.ks.dirty += len(changes) - changes.count(NO_CHANGE)
+    c.db.ks.dirty += len(changes) - changes.count(NO_CHANGE)
     return b"".join([ONE if change == ADDED else ZERO for change in changes])
 
 
 @columns(b"HSET")
 def hset_columns(c: Client, columns: Columns) -> bytes | None:
-    key = _one_key(columns) if len(columns) == 4 else None
-    if key is None:
-        return None
-    db = c.db
-    value = db.dict.get(key)
-    if type(value) is not HashObj:
+    value = _one_value(c, columns, 4, HashObj)
+    if value is None:
         return None
     config = c.server.config
     entries, longest = config.hash_max_listpack_entries, config.hash_max_listpack_value
@@ -202,5 +186,5 @@ def hset_columns(c: Client, columns: Columns) -> bytes | None:
     replies = [
         ONE if put(field, data, entries, longest) else ZERO for field, data in zip(columns[2], columns[3], strict=True)
     ]
-    db.ks.dirty += len(replies)
+    c.db.ks.dirty += len(replies)
     return b"".join(replies)

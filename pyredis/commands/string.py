@@ -153,10 +153,27 @@ def set_command(c: Client, argv: list[bytes]) -> bytes | None:
             db.dict[key] = value
             db.ks.dirty += 1
         return OK
+    if len(argv) == 5:
+        unit = argv[3].upper()
+        if unit in (b"EX", b"PX"):
+            return _set_with_deadline(c, key, argv[2], parse_expire(argv[4], unit, c.server.mstime, b"set"))
     options = parse_set_options(argv, 3, True)
     if options.expire is not None:
         options.deadline = parse_expire(options.expire[1], options.expire[0], c.server.mstime, b"set")
     return set_generic_command(c, key, argv[2], options)
+
+
+def _set_with_deadline(c: Client, key: bytes, value: bytes, deadline: int) -> bytes:
+    """SET with a deadline (Unix milliseconds) and no other option."""
+    db = c.db
+    db.set_key(key, value, True)
+    db.set_expire(key, deadline)
+    if c.server.feeders:
+        rewrite(c, [b"SET", key, value, b"PXAT", b"%d" % deadline])
+    modified(db, key, 1, NOTIFY_STRING, b"set")
+    if db.hooks:
+        notify(db, key, NOTIFY_GENERIC, b"expire")
+    return OK
 
 
 def set_generic_command(c: Client, key: bytes, value: bytes, o: SetOptions) -> bytes:
@@ -240,9 +257,7 @@ def setnx_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 def _setex(c: Client, argv: list[bytes], unit: bytes, command: bytes) -> bytes:
-    o = SetOptions()
-    o.deadline = parse_expire(argv[2], unit, c.server.mstime, command)
-    return set_generic_command(c, argv[1], argv[3], o)
+    return _set_with_deadline(c, argv[1], argv[3], parse_expire(argv[2], unit, c.server.mstime, command))
 
 
 @command(

@@ -23,7 +23,7 @@ Proc = Callable[["Client", list[bytes]], "bytes | None"]
 Columns = Callable[["Client", list[tuple[bytes, ...]]], "bytes | None"]
 """Runs a pipeline of one command at once: ``(client, columns) -> replies``, a column being the arguments at one
 position of all the command lines (the names are column 0). Asked only while nobody watches, waits, listens or
-copies changes, and no key has a deadline. None says that the lines must run one by one; nothing is changed then."""
+copies changes, and no key named has a deadline. None: the lines must run one by one; nothing is changed then."""
 
 GetKeys = Callable[[list[bytes]], "list[tuple[int, int]]"]
 """Finds keys where key specs cannot: ``argv -> [(position, KEY_* flags)]``."""

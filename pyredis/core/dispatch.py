@@ -206,7 +206,6 @@ def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
         or cmd.columns is None
         or len(batch[-1]) != len(first)
         or batch[-1][0] != first[0]
-        or db.gate
         or db.hooks
         or server.feeders
         or not cmd.argc_min <= len(first) <= cmd.argc_max
@@ -216,7 +215,7 @@ def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
         columns = list(zip(*batch, strict=True))
     except ValueError:
         return False
-    if columns[0].count(first[0]) != len(batch):
+    if columns[0].count(first[0]) != len(batch) or (len(columns) > 1 and not db.plain(columns[1])):
         return False
     replies = cmd.columns(c, columns)
     if replies is None:

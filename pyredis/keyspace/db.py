@@ -93,6 +93,10 @@ class Database:
         self.gate = True
         self.fetch = self.lookup_write
 
+    def plain(self, keys: Iterable[bytes]) -> bool:
+        """True if the dict's entries are the whole truth about ``keys``; others may have deadlines."""
+        return not self.gate or (self.index is None and self.access is None and self.expires.keys().isdisjoint(keys))
+
     # --- looking up -------------------------------------------------------------------------------------------
 
     def expire_if_needed(self, key: bytes) -> bool:
@@ -240,7 +244,8 @@ class Database:
         old = self.expires.get(key)
         self.expires[key] = when
         self.deadlines.add(key, when, old, self.expires)
-        self._shut_gate()
+        if not self.gate:
+            self._shut_gate()
 
     def persist(self, key: bytes) -> bool:
         """Take a key's deadline away; True if it had one."""
