@@ -11,7 +11,7 @@ A value's type is its class: ``bytes`` is a string (``bytearray`` one that was a
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView
+from collections.abc import Callable, ItemsView, Iterable
 from itertools import islice
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Final
