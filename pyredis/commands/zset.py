@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from math import isnan
 from typing import Final
 
 from pyredis.core.args import (
     get_cursor,
-    get_float,
     get_int,
     get_positive,
     parse_scan_options,
@@ -29,13 +27,12 @@ from pyredis.core.command import (
     K,
     command,
 )
-from pyredis.core.zsets import after_removal, pairs_reply, parse_score_bound
+from pyredis.core.zsets import add_scores, after_removal, pairs_reply, parse_score_bound
 from pyredis.engines.zset import ADDED, NO_CHANGE, ZSetObj
 from pyredis.keyspace.modified import modified
 from pyredis.keyspace.state import NOTIFY_ZSET
 from pyredis.lib.fpconv import format_double, parse_double
 from pyredis.lib.glob import compile_filter
-from pyredis.resp.errors import RESULTING_SCORE_NAN, CommandError
 from pyredis.resp.reply import (
     EMPTY_ARRAY,
     NULL,
@@ -51,59 +48,6 @@ from pyredis.resp.reply import (
 _OPTIONS: Final = frozenset((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"))
 _MAX_WHOLE: Final = float(1 << 62)
 Pairs = list[tuple[bytes, float]]
-
-
-def _zadd(c: Client, argv: list[bytes], at: int, options: tuple[bool, bool, bool, bool, bool, bool]) -> bytes:
-    nx, xx, gt, lt, ch, incr = options
-    pairs = argv[at:]
-    if not pairs or len(pairs) % 2:
-        raise syntax_error()
-    if nx and xx:
-        raise CommandError(b"ERR XX and NX options at the same time are not compatible")
-    if (gt and nx) or (lt and nx) or (gt and lt):
-        raise CommandError(b"ERR GT, LT, and/or NX options at the same time are not compatible")
-    if incr and len(pairs) > 2:
-        raise CommandError(b"ERR INCR option supports a single increment-element pair")
-    scores = [get_float(text) for text in pairs[::2]]
-    db, key = c.db, argv[1]
-    value = write_zset(db, key)
-    is_new = value is None
-    if value is None:
-        if xx:
-            return NULL[c.resp] if incr else ZERO
-        value = ZSetObj()
-    config = c.server.config
-    entries, size = config.zset_max_listpack_entries, config.zset_max_listpack_value
-    added = updated = processed = 0
-    score = 0.0
-    for score, member in zip(scores, pairs[1::2]):
-        old = value.score(member)
-        if old is None:
-            if xx:
-                continue
-            value.add(member, score, entries, size)
-            added += 1
-            processed += 1
-            continue
-        if nx:
-            continue
-        if incr:
-            score += old
-            if isnan(score):
-                raise CommandError(RESULTING_SCORE_NAN)
-        if (gt and score <= old) or (lt and score >= old):
-            continue
-        processed += 1
-        if score != old:
-            value.add(member, score, entries, size)
-            updated += 1
-    if is_new and len(value):
-        db.add(key, value)
-    if added or updated:
-        modified(db, key, added + updated, NOTIFY_ZSET, b"zincr" if incr else b"zadd")
-    if incr:
-        return double(score, c.resp) if processed else NULL[c.resp]
-    return integer(added + updated if ch else added)
 
 
 @command(
@@ -153,7 +97,7 @@ def _zadd_options(c: Client, argv: list[bytes]) -> bytes:
         else:
             break
         at += 1
-    return _zadd(c, argv, at, (nx, xx, gt, lt, ch, incr))
+    return add_scores(c, argv, at, (nx, xx, gt, lt, ch, incr))
 
 
 def _zadd_one(c: Client, key: bytes, score: float, member: bytes) -> bytes:
@@ -184,7 +128,7 @@ def _zadd_one(c: Client, key: bytes, score: float, member: bytes) -> bytes:
 def zincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     if argv[2].upper() in _OPTIONS:
         raise syntax_error()  # it would be an option of ZADD's, and then the score and the member are no pair
-    return _zadd(c, argv, 2, (False, False, False, False, False, True))
+    return add_scores(c, argv, 2, (False, False, False, False, False, True))
 
 
 @command(

@@ -10,6 +10,7 @@ LISTS = [b"l1", b"l2"]
 SETS = [b"t1", b"t2", b"t3"]
 HASHES = [b"h1", b"h2"]
 ZSETS = [b"z1", b"z2", b"y"]
+GEO = [b"g1", b"g2", b"g3"]
 NAMELESS = [b"m", b"", b"k\x00\xff\r\n"]
 KEYS = [*STRINGS, *LISTS, *SETS, *HASHES, *ZSETS, *NAMELESS]
 """All keys that are used. ``m``, the empty and the binary one hold nothing at first."""
@@ -22,6 +23,7 @@ KEYS_OF_GROUP: dict[str, list[bytes]] = {
     "sorted_set": ZSETS,
     "bitmap": STRINGS,
     "hyperloglog": [b"p1", b"p2", b"p3"],
+    "geo": GEO,
 }
 
 POPULATION: list[list[bytes]] = [
@@ -43,6 +45,9 @@ POPULATION: list[list[bytes]] = [
         b"ZADD z1 1 a 2 b 2 c 3.5 d",
         b"ZADD z2 -inf a inf b 0 1",
         b"ZADD y 0 a 0 b 0 c 0 d 0 e",
+        b"GEOADD g1 13.361389 38.115556 a 15.087269 37.502669 b 13.361389 38.115556 c 12.5 41.9 d 2.35 48.86 e",
+        b"GEOADD g2 180 0 a -180 0 b 179.99 85.05 c -179.99 -85.05 d 0 0 e 0 0.001 1 0.001 0 2 0.001 0.001 3",
+        b"ZADD g3 -1 a 1e300 b -inf c inf d 3.7 e 4503599627370496 1 9007199254740993 2 -1e17 3 1.8e19 x",
     )
 ]
 
@@ -110,6 +115,37 @@ FLOATS = [
     b"1\x00",
 ]
 BOUNDS = [b"0", b"1", b"2", b"-inf", b"+inf", b"(1", b"(2", b"(-inf", b"3.5", b"(", b"((1", b"nan", b"x", b"1e400", b""]
+LONGITUDES = [
+    b"13.361389",
+    b"15",
+    b"0",
+    b"180",
+    b"-180",
+    b"179.9",
+    b"2.35",
+    b"180.0001",
+    b"-1e-9",
+    b"nan",
+    b"inf",
+    b"x",
+]
+LATITUDES = [
+    b"38.115556",
+    b"37.5",
+    b"0",
+    b"85.05112878",
+    b"-85.05112878",
+    b"48.86",
+    b"85.06",
+    b"-90",
+    b"67",
+    b"-81",
+    b"",
+]
+LENGTHS = [
+    *(b"100", b"200", b"0", b"1", b"500000", b"1500", b"20000", b"1e7", b"0.001", b"1e300", b"1e-300"),
+    *(b"inf", b"-1", b"-0", b"nan", b"x"),
+]
 LEX_BOUNDS = [b"-", b"+", b"[a", b"(a", b"[c", b"(d", b"[bb", b"[", b"(", b"a", b"", b"[\xff", b"--", b"+x"]
 PATTERNS = [
     b"*",
@@ -190,6 +226,13 @@ BY_NAME: dict[str, list[bytes]] = {
     "index2": DATABASES,
     "score": FLOATS,
     "weight": FLOATS,
+    "longitude": LONGITUDES,
+    "latitude": LATITUDES,
+    "radius": LENGTHS,
+    "width": LENGTHS,
+    "height": LENGTHS,
+    "member1": WORDS,
+    "member2": WORDS,
     "min": BOUNDS,
     "max": BOUNDS,
     "start": [*SMALL, *INTEGERS],
@@ -271,6 +314,9 @@ HOSTILE = [
     b"CH",
     b"MATCH",
     b"STORE",
+    b"STOREDIST",
+    b"ANY",
+    b"km",
     b"nan",
     b"inf",
     b"1.5",

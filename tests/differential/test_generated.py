@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "hash": (("hash",), True, False),
     "sorted_set": (("sorted_set",), False, False),
     "bitmap": (("bitmap",), True, False),
+    "geo": (("geo",), True, False),
     "generic": (("generic",), True, False),
     "transactions": (("transactions", "string", "list", "sorted_set"), True, False),
     "pubsub": (("pubsub",), False, True),

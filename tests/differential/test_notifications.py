@@ -36,6 +36,7 @@ EXTRA = {
     "zset": ["bzpopmin K K 0.001", "bzpopmax z 0.001", "zrem z a b c", "zadd z 1 a", "zadd z incr 1 a"],
     "zset_range": ["bzmpop 0.001 2 K z min count N", "zremrangebyrank z 0 -1", "zremrangebyscore z -inf +inf"],
     "bitmap": ["setbit K 0 0", "setbit a 1 1", "bitfield a set u1 0 0 set u1 0 1", "bitop and K nokey", "bitop or K a"],
+    "geo": ["geoadd g ch 1 1 a 2 2 b", "zrem g a b", "georadius g 14 38 200 km store g", "georadius g 0 0 1 m store g"],
     "generic": [
         "sort l by nosort store K",
         "sort K alpha store K",
