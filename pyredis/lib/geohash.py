@@ -12,7 +12,7 @@ last digit of a distance, and which of two cells a point at the border is in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import asin, cos, isinf, nan, pi, sin, sqrt
+from math import asin, cos, inf, isinf, nan, pi, sin, sqrt
 from typing import Final
 
 MAX_STEP: Final = 26
@@ -180,6 +180,8 @@ class Shape:
         # Most of what is looked at is outside: far enough to the north or south is seen from the interval alone.
         margin = (north - south) * 1e-6 + 1e-5
         lowest, highest = _latitude_interval(south - margin), _latitude_interval(north + margin)
+        if highest >= 1 << MAX_STEP:
+            highest = inf  # scores beyond the last interval are decoded as the northern limit
         found: list[Found] = []
         for member, score in pairs:
             digits = f"{int(score):064b}"
