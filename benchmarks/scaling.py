@@ -73,6 +73,12 @@ ROWS = (
     Row("LINDEX 100", "list", lambda rng, n: [encode(b"LINDEX", b"big", b"100")]),
     Row("LINDEX -100", "list", lambda rng, n: [encode(b"LINDEX", b"big", b"-100")]),
     Row("LRANGE 0 9", "list", lambda rng, n: [encode(b"LRANGE", b"big", b"0", b"9")]),
+    Row("LRANGE 0 99", "list", lambda rng, n: [encode(b"LRANGE", b"big", b"0", b"99")]),
+    Row(
+        "LSET + LRANGE 0 99",
+        "list",
+        lambda rng, n: [encode(b"LSET", b"big", b"0", _new(rng, n)), encode(b"LRANGE", b"big", b"0", b"99")],
+    ),
     Row("LPUSH + LPOP", "list", lambda rng, n: [encode(b"LPUSH", b"big", _new(rng, n)), encode(b"LPOP", b"big")]),
     Row("RPUSH + RPOP", "list", lambda rng, n: [encode(b"RPUSH", b"big", _new(rng, n)), encode(b"RPOP", b"big")]),
     Row("LPUSH + RPOP", "list", lambda rng, n: [encode(b"LPUSH", b"big", _new(rng, n)), encode(b"RPOP", b"big")]),
