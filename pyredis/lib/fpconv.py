@@ -20,7 +20,7 @@ _SAFE: Final = float(1 << 52)
 
 def format_double(value: float) -> bytes:
     """The shortest of Redis 7.0's forms: integers plainly, everything else with 17 significant digits."""
-    if -_SAFE < value < _SAFE and value == int(value) and (value or str(value)[0] != "-"):
+    if value.is_integer() and -_SAFE < value < _SAFE and (value or str(value)[0] != "-"):
         return b"%d" % value
     return b"%.17g" % value
 
@@ -54,6 +54,8 @@ def parse_double(text: bytes) -> float | None:
 def strtod_lenient(text: bytes) -> float | None:
     """A double as C reads it from the beginning of a string: blanks may come before, it ends at a zero byte, nothing
     at all is 0. None where something else is left behind the number, and for NaN; what is too large is an infinity."""
+    if len(text) < 16 and text.isdigit():
+        return float(text)  # the usual case
     text = text.split(b"\0")[0]
     return _strtod(text.lstrip(_WHITESPACE)) if text else 0.0
 
