@@ -20,6 +20,7 @@ from pyredis.core.option_kinds import ConfigError, parse_memory
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
+from pyredis.engines.stream import StreamObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.db import Database
 from pyredis.keyspace.digest import dataset_digest, value_digest
@@ -343,6 +344,7 @@ def _structsize(c: Client, argv: list[bytes]) -> bytes:
         ("set", SetObj()),
         ("hash", HashObj()),
         ("zset", ZSetObj()),
+        ("stream", StreamObj()),
     )
     text = "".join(f"{name}:{sys.getsizeof(one)} " for name, one in kinds)
     return simple(f"bits:{64 if sys.maxsize > 1 << 32 else 32} {text}".encode())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.core.client import CLIENT_BLOCKED, BlockedState, Client
-from pyredis.core.dispatch import call_blocked, end_reply_skip, refresh_fast
+from pyredis.core.dispatch import call_blocked, end_reply_skip, error_reply, refresh_fast
 from pyredis.keyspace.state import HOOK_BLOCKING
 
 if TYPE_CHECKING:
@@ -124,11 +124,12 @@ def _serve_key(server: Server, db: Database, key: bytes) -> None:
         return
     for waiter in list(queue):
         value = db.peek(key)
-        if value is None:
-            return
         state = waiter.blocked
-        if state is None or state.kind != _kind_of(server, value):
+        if state is None:
             continue
-        state.ready = key
-        call_blocked(waiter)
-        state.ready = None
+        if value is not None and state.kind == _kind_of(server, value):
+            state.ready = key
+            call_blocked(waiter)
+            state.ready = None
+        elif state.on_gone:
+            end_wait(waiter, error_reply(server, state.on_gone))

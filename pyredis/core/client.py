@@ -84,7 +84,19 @@ class Connection(Protocol):
 class BlockedState:
     """Why a client waits: for which keys, until when, and the command that is run again when a key is ready."""
 
-    __slots__ = ("argv", "command", "db", "deadline", "keys", "kind", "on_timeout", "ready", "timer")
+    __slots__ = (
+        "argv",
+        "command",
+        "db",
+        "deadline",
+        "keys",
+        "kind",
+        "on_gone",
+        "on_timeout",
+        "ready",
+        "request",
+        "timer",
+    )
 
     def __init__(self, kind: int, db: Database, keys: list[bytes], deadline: float) -> None:
         self.kind = kind
@@ -95,6 +107,10 @@ class BlockedState:
         self.argv: list[bytes] = []
         self.command: Command | None = None
         self.on_timeout: bytes = b""
+        self.on_gone: bytes = b""
+        """The error with which the wait ends when a key is deleted or becomes something else; empty = wait on."""
+        self.request: Any = None
+        """What the command has made of its arguments, where that must not be done anew."""
         self.ready: bytes | None = None
         """The key for which the command is run again."""
         self.timer: Any = None

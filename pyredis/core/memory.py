@@ -18,6 +18,7 @@ from pyredis.engines.hash import HashObj
 from pyredis.engines.key_index import KeyIndex
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
+from pyredis.engines.stream import StreamObj
 from pyredis.engines.zset import ZSetObj
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pyredis.core.server import Server
 
 _FLOAT: Final = sys.getsizeof(1.0)
+_ID: Final = sys.getsizeof(1 << 100)
 _ENTRY: Final = 64
 """A key's share of its database's table: 24 bytes of entry and the index, in a table between 1/3 and 2/3 full."""
 
@@ -114,6 +116,27 @@ def value_bytes(value: Any, samples: int) -> int:
         total += _index_bytes(value.index)
         if value.order is not None:
             total += sum(map(sys.getsizeof, value.order.chunks)) + sum(map(sys.getsizeof, value.order.scores))
+    elif type(value) is StreamObj:
+        total += _stream_bytes(value, n)
+    return total
+
+
+def _stream_bytes(value: StreamObj, samples: int) -> int:
+    """The blocks are like one another, except the last; a pending entry is in two tables."""
+    blocks = value.blocks[:samples] if samples else value.blocks
+    total = sys.getsizeof(value.blocks) + sys.getsizeof(value.firsts) + sys.getsizeof(value.groups)
+    sizes = 0
+    for block in blocks:
+        sizes += sys.getsizeof(block) + sys.getsizeof(block.mss) + sys.getsizeof(block.seqs)
+        sizes += sys.getsizeof(block.packed) + (0 if block.ends is None else sys.getsizeof(block.ends))
+        sizes += sys.getsizeof(block.values) + sum(map(sys.getsizeof, block.values))
+        sizes += sum(map(sys.getsizeof, block.fields))
+    if blocks:
+        total += sizes * len(value.blocks) // len(blocks)
+    for group in value.groups.values():
+        total += sys.getsizeof(group) + 2 * sys.getsizeof(group.pending.entries)
+        total += sum(map(sys.getsizeof, group.consumers.values()))
+        total += _elements(group.pending.entries.values(), len(group.pending), samples) + _ID * len(group.pending)
     return total
 
 

@@ -144,7 +144,6 @@ _CLUSTER: Final = "cluster mode"
 _TLS: Final = "TLS"
 _EVICTION: Final = "eviction"
 _SCRIPTS: Final = "scripts"
-_STREAMS: Final = "streams"
 _LFU: Final = "the LFU eviction policies"
 _NO_THREADS: Final = "no counterpart: there is no such thread or child process"
 _NO_JEMALLOC: Final = "no counterpart: memory belongs to Python's allocator"
@@ -236,8 +235,8 @@ class Config(Settings):
     zset_max_listpack_entries: int = integer(128, 0, LONG_MAX, aliases=("zset-max-ziplist-entries",))
     zset_max_listpack_value: int = memory(64, aliases=("zset-max-ziplist-value",))
     hll_sparse_max_bytes: int = memory(3000, idle="HyperLogLog")
-    stream_node_max_bytes: int = memory(4096, idle=_STREAMS)
-    stream_node_max_entries: int = integer(100, 0, LONG_MAX, idle=_STREAMS)
+    stream_node_max_bytes: int = memory(4096)
+    stream_node_max_entries: int = integer(100, 0, LONG_MAX)
     active_expire_effort: int = integer(1, 1, 10)
     activerehashing: bool = yes_no(True, idle="no counterpart: Python's dictionaries resize themselves")
     lazyfree_lazy_expire: bool = yes_no(False)

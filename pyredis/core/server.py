@@ -31,6 +31,7 @@ from pyredis.core.propagate import propagate_expired
 from pyredis.core.slowlog import Slowlog
 from pyredis.core.stats import Stats
 from pyredis.engines.list import ListObj
+from pyredis.engines.stream import StreamObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.db import Database
 from pyredis.keyspace.expire import active_expire_cycle
@@ -49,6 +50,7 @@ MAX_CLIENTS_PER_CRON = 200
 """How many clients a turn of the cron should look after at most, with ``dynamic-hz``."""
 BLOCKED_LIST = 1
 BLOCKED_ZSET = 2
+BLOCKED_STREAM = 3
 _LONGEST_TIMER: Final = 86400.0
 """Seconds; event loops refuse timers that are too far away."""
 
@@ -86,7 +88,11 @@ class Server(KeyspaceState):
         self.next_client_id = 1
         self.pending_writes: dict[Client, None] = {}
         self.blocked_clients: dict[Client, None] = {}
-        self.blocking_kinds: dict[type, int] = {ListObj: BLOCKED_LIST, ZSetObj: BLOCKED_ZSET}
+        self.blocking_kinds: dict[type, int] = {
+            ListObj: BLOCKED_LIST,
+            ZSetObj: BLOCKED_ZSET,
+            StreamObj: BLOCKED_STREAM,
+        }
         self.ready_keys: dict[tuple[int, bytes], None] = {}
         self.serving_blocked = False
         self.paused_until = 0

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
+from pyredis.engines.stream import MAX_ID, StreamObj
 from pyredis.engines.zset import ZSetObj
 
 if TYPE_CHECKING:
     from pyredis.keyspace.db import Database
 
-_TYPE_NUMBERS: Final[dict[type, int]] = {bytes: 0, bytearray: 0, ListObj: 1, SetObj: 2, ZSetObj: 3, HashObj: 4}
+_TYPE_NUMBERS: Final[dict[type, int]] = {
+    bytes: 0,
+    bytearray: 0,
+    ListObj: 1,
+    SetObj: 2,
+    ZSetObj: 3,
+    HashObj: 4,
+    StreamObj: 6,
+}
 _SIZE: Final = 20
 _WITH_DEADLINE: Final = b"!!expire!!"
 
@@ -50,6 +59,11 @@ def _value(digest: int, value: Any, has_deadline: bool) -> int:
     elif type(value) is HashObj:
         for field, content in value.fields.items():
             digest ^= _pair(field, content)
+    elif type(value) is StreamObj:
+        for ms, seq, flat in value.range(0, MAX_ID):
+            digest = _mixed(digest, b"%d.%d" % (ms, seq))
+            for text in flat:
+                digest = _mixed(digest, text)
     else:
         digest = _mixed(digest, value)
     return digest ^ _hash(_WITH_DEADLINE) if has_deadline else digest

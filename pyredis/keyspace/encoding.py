@@ -7,6 +7,7 @@ from typing import Any, Final
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
+from pyredis.engines.stream import StreamObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.lib.intparse import string2ll
 
@@ -17,6 +18,7 @@ TYPE_NAMES: Final[dict[type, bytes]] = {
     SetObj: b"set",
     ZSetObj: b"zset",
     HashObj: b"hash",
+    StreamObj: b"stream",
 }
 _EMBSTR_MAX: Final = 44
 _SHARED: Final = (1 << 31) - 1

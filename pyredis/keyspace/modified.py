@@ -26,3 +26,19 @@ def touched(db: Database, key: bytes) -> None:
 def notify(db: Database, key: bytes, notify_class: int, event: bytes) -> None:
     """Send a keyspace notification, if its class is on."""
     db.notify(key, notify_class, event)
+
+
+def counted(db: Database, key: bytes, n: int, notify_class: int, event: bytes) -> None:
+    """Count ``n`` changes and send ``event``, where Redis does not take the key for changed: a stream's groups.
+
+    Neither those who watch the key nor those who wait for it are told; an empty event is not sent.
+    """
+    db.ks.dirty += n
+    if db.hooks and event:
+        db.notify(key, notify_class, event)
+
+
+def ready(db: Database, key: bytes) -> None:
+    """Have those looked at who wait for ``key``, although it was not changed."""
+    if key in db.blocking_keys and db.ks.on_ready is not None:
+        db.ks.on_ready(db, key)

@@ -11,18 +11,18 @@ from typing import Any, Final
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
+from pyredis.engines.stream import MAX_PART, StreamObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.lib.fpconv import format_double
 from pyredis.lib.intparse import string2ll
+from pyredis.lib.listpack import LISTPACK_ENDS, element_size
 
-_LISTPACK_ENDS: Final = 7
-"""Bytes of a listpack's header and end mark."""
 _NODE_BYTES: Final = (4096, 8192, 16384, 32768, 65536)
 """The largest node for ``list-max-listpack-size`` -1, -2 …"""
 _SAFE_BYTES: Final = 8192
 """The largest node where that setting is a number of elements."""
 _NODE_SLACK: Final = 8
-_LONGEST_INT: Final = 20
+_RAW_ID: Final = 16
 
 
 def _length_size(n: int) -> int:
@@ -49,29 +49,9 @@ def _string_size(text: bytes | bytearray) -> int:
     return _blob_size(len(text))
 
 
-def _entry_size(text: bytes) -> int:
-    """Bytes of an element of a listpack."""
-    n = string2ll(text) if len(text) <= _LONGEST_INT else None
-    if n is not None:
-        size = 9
-        if 0 <= n <= 127:
-            size = 1
-        else:
-            for bits, candidate in ((12, 2), (15, 3), (23, 4), (31, 5)):
-                if -1 << bits <= n < 1 << bits:
-                    size = candidate
-                    break
-    else:
-        size = len(text) + (1 if len(text) < 64 else 2 if len(text) < 4096 else 5)
-    for back, limit in ((1, 1 << 7), (2, 1 << 14), (3, 1 << 21), (4, 1 << 28)):
-        if size < limit:
-            return size + back
-    return size + 5
-
-
 def listpack_size(elements: Iterable[bytes]) -> int:
     """Bytes of a listpack of these elements."""
-    return _LISTPACK_ENDS + sum(map(_entry_size, elements))
+    return LISTPACK_ENDS + sum(map(element_size, elements))
 
 
 class Node:
@@ -82,7 +62,7 @@ class Node:
 
     def __init__(self, plain: bool) -> None:
         self.plain = plain
-        self.size = 0 if plain else _LISTPACK_ENDS
+        self.size = 0 if plain else LISTPACK_ENDS
         self.elements: list[bytes] = []
 
 
@@ -100,7 +80,7 @@ def quicklist_nodes(elements: Iterable[bytes], fill: int, packed_threshold: int)
             node.elements.append(element)
             nodes.append(node)
             continue
-        size = _entry_size(element)
+        size = element_size(element)
         last = nodes[-1] if nodes else None
         if last is None or last.plain or last.size + size + _NODE_SLACK > most or len(last.elements) >= count:
             nodes.append(Node(False))
@@ -125,6 +105,28 @@ def packed_elements(value: HashObj | ZSetObj) -> list[bytes]:
     return [text for member in value for text in (member, format_double(value.scores[member]))]
 
 
+def _id_size(entry_id: int) -> int:
+    return _length_size(entry_id >> 64) + _length_size(entry_id & MAX_PART)
+
+
+def _stream_size(value: StreamObj) -> int:
+    """Nodes, then the counters, then the groups with what is pending for whom."""
+    nodes = value.blocks
+    total = _length_size(len(nodes)) + sum(_blob_size(_RAW_ID) + _blob_size(node.node_bytes()) for node in nodes)
+    total += _length_size(value.length) + _length_size(value.entries_added) + _length_size(len(value.groups))
+    total += sum(map(_id_size, (value.last_id, value.first_id, value.max_deleted_id)))
+    for name, group in value.groups.items():
+        read = -1 & MAX_PART if group.entries_read is None else group.entries_read
+        total += _string_size(name) + _id_size(group.last_id) + _length_size(read)
+        total += _length_size(len(group.pending)) + _length_size(len(group.consumers))
+        for entry in group.pending.entries.values():
+            total += _RAW_ID + 8 + _length_size(entry.delivery_count)
+        for consumer in group.consumers.values():
+            total += _string_size(consumer.name) + 8 + _length_size(len(consumer.pending))
+            total += _RAW_ID * len(consumer.pending)
+    return total
+
+
 def serialized_length(value: Any, fill: int, packed_threshold: int) -> int:
     """Bytes of the value in a snapshot, were it not compressed. O(n)."""
     if type(value) is ListObj:
@@ -142,4 +144,6 @@ def serialized_length(value: Any, fill: int, packed_threshold: int) -> int:
         if value.packed:
             return _blob_size(listpack_size(packed_elements(value)))
         return _length_size(len(value)) + sum(_string_size(member) + 8 for member in value.scores)
+    if type(value) is StreamObj:
+        return _stream_size(value)
     return _string_size(value)
