@@ -79,8 +79,7 @@ def _parse(argv: list[bytes], grouped: bool) -> _Request:
         elif word == b"STREAMS" and more:
             if more % 2:
                 raise CommandError(
-                    b"ERR Unbalanced '%b' list of streams: for each stream key an ID or '%b' must be specified."
-                    % ((b"xreadgroup", b">") if grouped else (b"xread", b"$"))
+                    b"ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
                 )
             request.keys = argv[at + 1 : at + 1 + more // 2]
             request.texts = argv[at + 1 + more // 2 :]

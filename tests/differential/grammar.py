@@ -59,6 +59,9 @@ MORE: dict[bytes, list[str]] = {
     b"SET": ["key:key#0 value", "key:key#0 number"],
     b"LPOS": ["key:key#0 field RANK rank COUNT count"],
     b"SPOP": ["key:key#0 number"],
+    b"XADD": ["key:key#0 id (field value)...", "key:key#0 MAXLEN count id (field value)..."],
+    b"XREADGROUP": ["GROUP (group consumer) [COUNT count] STREAMS key:key#0 new"],
+    b"XREAD": ["[COUNT count] STREAMS key:key#0 id"],
     b"LCS": ["key:key#0 key:key#0 IDX [MINMATCHLEN small] [WITHMATCHLEN]"],
     b"BITCOUNT": ["key:key#0 small small [BYTE|BIT]"],
     b"BITPOS": ["key:key#0 bit small [small [BYTE|BIT]]"],
@@ -76,6 +79,7 @@ _MORE_POOLS: dict[str, list[bytes]] = {
     "field": pools.ENCODINGS[:13],
     "step": [b"0", b"1", b"7", b"8", b"#0", b"#1", b"#3", b"30"],
     "fieldnumber": [*pools.FIELD_NUMBERS, b"9223372036854775807", b"-9223372036854775808"],
+    "new": [b">"],
 }
 _BY_TYPE: dict[str, list[bytes]] = {
     "integer": pools.INTEGERS,

@@ -11,8 +11,9 @@ SETS = [b"t1", b"t2", b"t3"]
 HASHES = [b"h1", b"h2"]
 ZSETS = [b"z1", b"z2", b"y"]
 GEO = [b"g1", b"g2", b"g3"]
+STREAMS = [b"x1", b"x2"]
 NAMELESS = [b"m", b"", b"k\x00\xff\r\n"]
-KEYS = [*STRINGS, *LISTS, *SETS, *HASHES, *ZSETS, *NAMELESS]
+KEYS = [*STRINGS, *LISTS, *SETS, *HASHES, *ZSETS, *STREAMS, *NAMELESS]
 """All keys that are used. ``m``, the empty and the binary one hold nothing at first."""
 
 KEYS_OF_GROUP: dict[str, list[bytes]] = {
@@ -24,6 +25,7 @@ KEYS_OF_GROUP: dict[str, list[bytes]] = {
     "bitmap": STRINGS,
     "hyperloglog": [b"p1", b"p2", b"p3"],
     "geo": GEO,
+    "stream": STREAMS,
 }
 
 POPULATION: list[list[bytes]] = [
@@ -48,6 +50,15 @@ POPULATION: list[list[bytes]] = [
         b"GEOADD g1 13.361389 38.115556 a 15.087269 37.502669 b 13.361389 38.115556 c 12.5 41.9 d 2.35 48.86 e",
         b"GEOADD g2 180 0 a -180 0 b 179.99 85.05 c -179.99 -85.05 d 0 0 e 0 0.001 1 0.001 0 2 0.001 0.001 3",
         b"ZADD g3 -1 a 1e300 b -inf c inf d 3.7 e 4503599627370496 1 9007199254740993 2 -1e17 3 1.8e19 x",
+        b"XADD x1 1-1 f 1",
+        b"XADD x1 1-2 f 2 g 3",
+        b"XADD x1 2-0 f abc",
+        b"XADD x1 5-1 g -5 f x",
+        b"XADD x2 3-0 f v",
+        b"XDEL x1 2-0",
+        b"XGROUP CREATE x1 g 0",
+        b"XREADGROUP GROUP g a COUNT 2 STREAMS x1 >",
+        b"XGROUP CREATE x2 g $",
     )
 ]
 
@@ -208,6 +219,21 @@ TIGHT: list[bytes] = (
 ).split(b" ")
 """Thresholds so low that every type changes its encoding all the time."""
 
+IDS = [
+    *(b"%d-%d" % (ms, seq) for ms in (1, 2, 3, 5) for seq in range(3)),
+    *b"0 1 5 9 - + $ > * 5-* 9-* 0-0 0-1 (1-1 (5 (0-0 (- ( x 1- -1 1--1 +1 01-01 1-x 3-3-3 x-*".split(),
+    b"18446744073709551615",
+    b"18446744073709551615-18446744073709551615",
+    b"(18446744073709551615-18446744073709551615",
+    b"18446744073709551616",
+    b"",
+    b" 1",
+    b"1\x002",
+]
+NEW_IDS = [b"%d-%d" % (ms, seq) for ms in range(5, 12) for seq in (0, 2)]
+GROUP_NAMES = [b"g", b"g", b"h", b""]
+CONSUMERS = [b"a", b"b", b"c\x00"]
+
 # By the argument's name, whatever the command; then by command and name where a name means different things.
 BY_NAME: dict[str, list[bytes]] = {
     "value": VALUES,
@@ -245,8 +271,31 @@ BY_NAME: dict[str, list[bytes]] = {
     "channel": CHANNELS,
     "shardchannel": CHANNELS,
     "parameter": DIRECTIVES,
+    "id": IDS,
+    "last-id": IDS,
+    "max_deleted_entry_id": IDS,
+    "threshold": [*SMALL, *IDS],
+    "group": GROUP_NAMES,
+    "groupname": GROUP_NAMES,
+    "consumer": CONSUMERS,
+    "consumername": CONSUMERS,
+    "min-idle-time": [b"0", b"0", b"0", b"100000000", b"-1", b"x"],
+    "ms": [b"1000000000", b"x"],
+    "unix-time-milliseconds": [b"1000", b"-1", b"99999999999999", b"x"],
 }
 BY_COMMAND: dict[tuple[bytes, str], list[bytes]] = {
+    (b"XADD", "id"): [*NEW_IDS * 3, *IDS],
+    (b"XADD", "auto_id"): NEW_IDS,
+    (b"XRANGE", "start"): [b"-", *IDS],
+    (b"XRANGE", "end"): [b"+", *IDS],
+    (b"XREVRANGE", "start"): [b"-", *IDS],
+    (b"XREVRANGE", "end"): [b"+", *IDS],
+    (b"XPENDING", "start"): [b"-", *IDS],
+    (b"XPENDING", "end"): [b"+", *IDS],
+    (b"XAUTOCLAIM", "start"): [b"-", *IDS],
+    (b"XREAD", "milliseconds"): [b"1", b"x", b"-1", b"1.5"],
+    (b"XREADGROUP", "milliseconds"): [b"1", b"x", b"-1", b"1.5"],
+    (b"XREADGROUP", "id"): [*[b">"] * 12, *IDS],
     (b"SELECT", "index"): DATABASES,
     (b"HINCRBYFLOAT", "increment"): FLOATS,
     (b"INCRBYFLOAT", "increment"): FLOATS,

@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "sorted_set": (("sorted_set",), False, False),
     "bitmap": (("bitmap",), True, False),
     "geo": (("geo",), True, False),
+    "stream": (("stream",), False, False),
     "generic": (("generic",), True, False),
     "transactions": (("transactions", "string", "list", "sorted_set"), True, False),
     "pubsub": (("pubsub",), False, True),
