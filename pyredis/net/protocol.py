@@ -338,6 +338,7 @@ class ClientProtocol(asyncio.Protocol):
             data = bytes(self.held[:size])
             del self.held[:size]
             self.data_received(data)
+            self._go_on(c)  # there may be more, though nothing has paused the reading
         elif self.paused or not reader.authenticated or reader.error is not None:
             self.data_received(b"")
 
