@@ -23,12 +23,25 @@ from pyredis.core.command import (
 from pyredis.core.geo import get_position, get_unit, position_reply
 from pyredis.core.zsets import store_zset
 from pyredis.engines.zset import Pairs, ZSetObj
-from pyredis.lib.geohash import Found, Position, Shape, decode, format_distance, score_ranges
+from pyredis.lib.geohash import (
+    Cell,
+    Found,
+    Frame,
+    Position,
+    Shape,
+    cells,
+    decode,
+    format_distance,
+    quarters,
+    scores_of,
+)
 from pyredis.lib.partialsort import smallest
 from pyredis.resp.errors import CommandError, c_text
 from pyredis.resp.reply import EMPTY_ARRAY, array, array_header, bulk, bulk_array, integer
 
 _PAGE: Final = 64
+_FEW: Final = 24
+"""So many members are sooner looked at than left out."""
 
 _UNIT: Final = "unit=(M|KM|FT|MI)"
 _COUNT: Final = "count=[COUNT count:int [ANY]]"
@@ -210,11 +223,28 @@ def _pages(value: ZSetObj, low: float, high: float) -> Iterator[Pairs]:
         size *= 2
 
 
+def _narrowed(value: ZSetObj, frame: Frame, cell: Cell, step: int) -> Iterator[tuple[float, float]]:
+    """The scores of a cell, without those of its parts that are outside of the frame: where that is worth the while."""
+    low, high = scores_of(cell, step)
+    parts = quarters(cell, step)
+    if not parts:
+        yield low, high
+    elif frame.touches(cell, step):
+        size = value.count_by_score(low, False, high, True)
+        if 0 < size <= _FEW or (size and frame.covers(cell, step)):
+            yield low, high
+        elif size:
+            for part in parts:
+                yield from _narrowed(value, frame, part, step + 1)
+
+
 def _search(value: ZSetObj, q: _Query) -> list[Found]:
     """All members inside, in the order of their cells; with ANY, the first ``count``."""
     found: list[Found] = []
     select = q.shape.select
-    for low, high in score_ranges(q.shape):
+    frame = Frame(q.shape)
+    ranges = (scores for cell, step in cells(q.shape) for scores in _narrowed(value, frame, cell, step))
+    for low, high in ranges:
         if not q.any:
             found += select(value.by_score(low, False, high, True))
             continue

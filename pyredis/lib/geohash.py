@@ -175,30 +175,61 @@ class Shape:
         return distance(self.center, position)
 
     def select(self, pairs: Iterable[tuple[bytes, float]], limit: int = 0) -> list[Found]:
-        """Those of the members (with scores of :func:`score_ranges`) that are inside; with a limit, the first ones."""
-        _, south, _, north = self.bounds()
-        # Most of what is looked at is outside: far enough to the north or south is seen from the interval alone.
-        margin = (north - south) * 1e-6 + 1e-5
-        lowest, highest = _latitude_interval(south - margin), _latitude_interval(north + margin)
-        if highest >= 1 << MAX_STEP:
-            highest = inf  # scores beyond the last interval are decoded as the northern limit
+        """Those of the members (with scores of :func:`cells`) that are inside; with a limit, the first ones."""
         found: list[Found] = []
+        inside = self.distance_within
         for member, score in pairs:
-            digits = f"{int(score):064b}"
-            y = int(digits[1::2], 2)
-            if lowest <= y <= highest:
-                position = _center(int(digits[::2], 2), y)
-                length = self.distance_within(position)
-                if length is not None:
-                    found.append((length, member, score, position))
-                    if len(found) == limit:
-                        break
+            digits = f"{int(score):054b}"
+            position = _center(int(digits[::2], 2), int(digits[1::2], 2))
+            length = inside(position)
+            if length is not None:
+                found.append((length, member, score, position))
+                if len(found) == limit:
+                    break
         return found
 
 
-def _latitude_interval(latitude: float) -> float:
-    """The number of the interval at step 26, for any number at all."""
-    return (latitude + MAX_LATITUDE) / (MAX_LATITUDE + MAX_LATITUDE) * (1 << MAX_STEP)
+class Frame:
+    """What certainly holds a whole shape, in longitude and latitude: cells outside of it need no look.
+
+    A point at the angular distance r from the centre has sin(r/2) >= sqrt(cos(lat1) cos(lat2)) sin(dlon/2), and both
+    cosines are at least that of the latitude farthest from the equator. The margins are wide for rounding errors.
+    """
+
+    __slots__ = ("aside", "longitude", "north", "south")
+
+    def __init__(self, shape: Shape) -> None:
+        self.longitude, latitude = shape.center
+        height = shape.height / 2 if shape.radius is None else shape.radius
+        width = shape.width / 2 if shape.radius is None else shape.radius
+        up = height * shape.unit / EARTH_RADIUS / _RADIANS * 1.000001 + 1e-5
+        self.south, self.north = latitude - up, latitude + up
+        self.aside = inf
+        angle = width * shape.unit / EARTH_RADIUS
+        if angle < pi:
+            sine = sin(angle / 2) / cos(min(abs(latitude) + up, MAX_LATITUDE) * _RADIANS) * 1.000001
+            if sine < 1.0:
+                self.aside = 2 * asin(sine) / _RADIANS + 1e-5
+
+    def touches(self, cell: Cell, step: int) -> bool:
+        """Whether the cell (none beyond the last ones) and the frame have anything in common."""
+        south, north = _bounds(cell[1], step, MAX_LATITUDE)
+        if north < self.south or south > self.north:
+            return False
+        west, east = _bounds(cell[0], step, MAX_LONGITUDE)
+        middle = (west + east) / 2
+        apart = abs(middle - self.longitude)
+        return min(apart, 360.0 - apart) - (east - middle) <= self.aside
+
+    def covers(self, cell: Cell, step: int) -> bool:
+        """Whether the whole cell is in the frame."""
+        south, north = _bounds(cell[1], step, MAX_LATITUDE)
+        if south < self.south or north > self.north:
+            return False
+        west, east = _bounds(cell[0], step, MAX_LONGITUDE)
+        middle = (west + east) / 2
+        apart = abs(middle - self.longitude)
+        return min(apart, 360.0 - apart) + (east - middle) <= self.aside
 
 
 def _estimate_step(reach: float, latitude: float) -> int:
@@ -245,8 +276,24 @@ def _covered(cell: Cell, step: int, bounds: tuple[float, float, float, float]) -
     )
 
 
-def score_ranges(shape: Shape) -> Iterator[tuple[float, float]]:
-    """The ranges of scores (the second one excluded) in which all positions of the area are, in search order."""
+def scores_of(cell: Cell, step: int) -> tuple[float, float]:
+    """The scores of a cell; the second one is excluded."""
+    bits = interleave(cell)
+    shift = 2 * (MAX_STEP - step)
+    return float(bits << shift), float(bits + 1 << shift)
+
+
+def quarters(cell: Cell, step: int) -> tuple[Cell, ...]:
+    """The four cells of the next step that make up this one, lowest scores first; none for one beyond the last."""
+    x, y = cell
+    if step == MAX_STEP or x >> step or y >> step:
+        return ()
+    x, y = x * 2, y * 2
+    return (x, y), (x, y + 1), (x + 1, y), (x + 1, y + 1)
+
+
+def cells(shape: Shape) -> Iterator[tuple[Cell, int]]:
+    """Cells, with their step, in which all positions of the area are: in the order in which they are searched."""
     bounds = shape.bounds()
     west, south, east, north = bounds
     longitude, latitude = shape.center
@@ -268,14 +315,13 @@ def score_ranges(shape: Shape) -> Iterator[tuple[float, float]]:
                 or (dx > 0 and own_x[1] > east)
             ):
                 left_out.add(direction)
-    shift = 2 * (MAX_STEP - step)
-    last = -1
+    last = (-1, -1)
     for direction in _DIRECTIONS:
         if direction in left_out:
             continue
-        bits = interleave(_neighbour(cell, step, *direction))
-        if bits == last:
+        found = _neighbour(cell, step, *direction)
+        if found == last:
             continue  # with four cells only, both sides are the same
-        yield float(bits << shift), float(bits + 1 << shift)
+        yield found, step
         if direction != (0, 0):
-            last = bits
+            last = found
