@@ -40,7 +40,7 @@ from pyredis.resp.errors import CommandError, c_text
 from pyredis.resp.reply import EMPTY_ARRAY, array, array_header, bulk, bulk_array, integer
 
 _PAGE: Final = 64
-_FEW: Final = 24
+_FEW: Final = 48
 """So many members are sooner looked at than left out."""
 
 _UNIT: Final = "unit=(M|KM|FT|MI)"

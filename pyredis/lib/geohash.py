@@ -22,7 +22,10 @@ MAX_LATITUDE: Final = 85.05112878
 EARTH_RADIUS: Final = 6372797.560856
 _WIDEST: Final = 20037726.37
 """Half the circumference at the equator, in that projection."""
+_DIAMETER: Final = 2.0 * EARTH_RADIUS
 _RADIANS: Final = pi / 180.0
+_CELLS: Final = float(1 << MAX_STEP)
+_LATITUDES: Final = MAX_LATITUDE + MAX_LATITUDE
 _ALPHABET: Final = b"0123456789bcdefghjkmnpqrstuvwxyz"
 _TOP: Final = float(1 << 63)
 
@@ -115,7 +118,7 @@ def distance(a: Position, b: Position) -> float:
     lat1, lat2 = a[1] * _RADIANS, b[1] * _RADIANS
     u = sin((lat2 - lat1) / 2)
     root = sqrt(u * u + cos(lat1) * cos(lat2) * v * v)
-    return 2.0 * EARTH_RADIUS * asin(root) if root <= 1.0 else nan
+    return _DIAMETER * asin(root) if root <= 1.0 else nan
 
 
 def format_distance(length: float) -> bytes:
@@ -163,11 +166,8 @@ class Shape:
         aside = nan if isinf(at) else width / EARTH_RADIUS / cos(at * _RADIANS) / _RADIANS
         return longitude - aside, latitude - up, longitude + aside, latitude + up
 
-    def distance_within(self, position: Position) -> float | None:
+    def _distance_in_box(self, position: Position) -> float | None:
         """The distance from the centre in metres, None outside."""
-        if self.radius is not None:
-            found = distance(self.center, position)
-            return None if found > self.radius * self.unit else found
         if latitude_distance(position[1], self.center[1]) > self.height * self.unit / 2:
             return None
         if distance(position, (self.center[0], position[1])) > self.width * self.unit / 2:
@@ -176,17 +176,48 @@ class Shape:
 
     def select(self, pairs: Iterable[tuple[bytes, float]], limit: int = 0) -> list[Found]:
         """Those of the members (with scores of :func:`cells`) that are inside; with a limit, the first ones."""
+        if self.radius is not None:
+            return _select_circle(self.center, self.radius * self.unit, pairs, limit)
         found: list[Found] = []
-        inside = self.distance_within
         for member, score in pairs:
-            digits = f"{int(score):054b}"
-            position = _center(int(digits[::2], 2), int(digits[1::2], 2))
-            length = inside(position)
+            position = decode(score)
+            length = self._distance_in_box(position)
             if length is not None:
                 found.append((length, member, score, position))
                 if len(found) == limit:
                     break
         return found
+
+
+def _select_circle(center: Position, radius: float, pairs: Iterable[tuple[bytes, float]], limit: int) -> list[Found]:
+    """`decode` and `distance` for many members, written out: half the time."""
+    found: list[Found] = []
+    lon1, lat1 = center[0] * _RADIANS, center[1] * _RADIANS
+    cos1 = cos(lat1)
+    for member, score in pairs:
+        digits = f"{int(score):054b}"
+        x, y = int(digits[::2], 2), int(digits[1::2], 2)
+        if x < _CELLS:
+            longitude = (-180.0 + x / _CELLS * 360.0 + (-180.0 + (x + 1) / _CELLS * 360.0)) / 2
+        else:
+            longitude = MAX_LONGITUDE
+        if y < _CELLS:
+            latitude = (-MAX_LATITUDE + y / _CELLS * _LATITUDES + (-MAX_LATITUDE + (y + 1) / _CELLS * _LATITUDES)) / 2
+        else:
+            latitude = MAX_LATITUDE
+        lat2 = latitude * _RADIANS
+        v = sin((longitude * _RADIANS - lon1) / 2)
+        if v == 0.0:
+            length = EARTH_RADIUS * abs(lat2 - lat1)
+        else:
+            u = sin((lat2 - lat1) / 2)
+            root = sqrt(u * u + cos1 * cos(lat2) * v * v)
+            length = _DIAMETER * asin(root) if root <= 1.0 else nan
+        if not length > radius:
+            found.append((length, member, score, (longitude, latitude)))
+            if len(found) == limit:
+                break
+    return found
 
 
 class Frame:
