@@ -63,7 +63,7 @@ def _by_specs(specs: tuple[KeySpec, ...], argv: list[bytes]) -> list[tuple[int, 
             last = first + (len(argv) - first) // key.limit + key.last
         else:
             last = len(argv) + key.last
-        if last >= len(argv):
+        if not first <= last < len(argv):
             raise KeysError
         found.extend([(at, key.flags) for at in range(first, last + 1, key.step)])
     return found

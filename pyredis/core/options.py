@@ -234,7 +234,7 @@ class Config(Settings):
     set_max_intset_entries: int = integer(512, 0, LONG_MAX)
     zset_max_listpack_entries: int = integer(128, 0, LONG_MAX, aliases=("zset-max-ziplist-entries",))
     zset_max_listpack_value: int = memory(64, aliases=("zset-max-ziplist-value",))
-    hll_sparse_max_bytes: int = memory(3000, idle="HyperLogLog")
+    hll_sparse_max_bytes: int = memory(3000)
     stream_node_max_bytes: int = memory(4096)
     stream_node_max_entries: int = integer(100, 0, LONG_MAX)
     active_expire_effort: int = integer(1, 1, 10)

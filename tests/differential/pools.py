@@ -12,8 +12,9 @@ HASHES = [b"h1", b"h2"]
 ZSETS = [b"z1", b"z2", b"y"]
 GEO = [b"g1", b"g2", b"g3"]
 STREAMS = [b"x1", b"x2"]
+HYPERLOGLOGS = [b"p1", b"p2"]
 NAMELESS = [b"m", b"", b"k\x00\xff\r\n"]
-KEYS = [*STRINGS, *LISTS, *SETS, *HASHES, *ZSETS, *STREAMS, *NAMELESS]
+KEYS = [*STRINGS, *LISTS, *SETS, *HASHES, *ZSETS, *STREAMS, *HYPERLOGLOGS, *NAMELESS]
 """All keys that are used. ``m``, the empty and the binary one hold nothing at first."""
 
 KEYS_OF_GROUP: dict[str, list[bytes]] = {
@@ -23,9 +24,9 @@ KEYS_OF_GROUP: dict[str, list[bytes]] = {
     "hash": HASHES,
     "sorted_set": ZSETS,
     "bitmap": STRINGS,
-    "hyperloglog": [b"p1", b"p2", b"p3"],
     "geo": GEO,
     "stream": STREAMS,
+    "hyperloglog": HYPERLOGLOGS,
 }
 
 POPULATION: list[list[bytes]] = [
@@ -59,6 +60,9 @@ POPULATION: list[list[bytes]] = [
         b"XGROUP CREATE x1 g 0",
         b"XREADGROUP GROUP g a COUNT 2 STREAMS x1 >",
         b"XGROUP CREATE x2 g $",
+        b"PFADD p1 a b c 1 2 3",
+        b"PFADD p2 a x y",
+        b"PFDEBUG TODENSE p2",
     )
 ]
 
@@ -319,6 +323,7 @@ BY_COMMAND: dict[tuple[bytes, str], list[bytes]] = {
     (b"AUTH", "password"): [b"x", b""],
     (b"HELLO", "username"): [b"default", b"x", b""],
     (b"HELLO", "clientname"): [b"me", b"a b", b""],
+    (b"PFDEBUG", "subcommand"): [b"DECODE", b"ENCODING", b"TODENSE", b"decode", b"GETREG", b"x", b"", b"a\r\nb"],
     (b"SETBIT", "offset"): BIT_OFFSETS,
     (b"SETBIT", "value"): [b"0", b"1", b"1", b"2", b"-1", b"01", b"x", b""],
     (b"GETBIT", "offset"): [*BIT_OFFSETS, b"4294967295"],

@@ -35,6 +35,7 @@ EXTRA = {
     "hash": ["hdel h f1 f2 f3", "hset h f1 1 f2 2", "hincrby h f1 N", "hincrbyfloat h f2 V"],
     "zset": ["bzpopmin K K 0.001", "bzpopmax z 0.001", "zrem z a b c", "zadd z 1 a", "zadd z incr 1 a"],
     "zset_range": ["bzmpop 0.001 2 K z min count N", "zremrangebyrank z 0 -1", "zremrangebyscore z -inf +inf"],
+    "hyperloglog": ["pfdebug getreg K", "pfmerge K p", "pfadd p"],
     "bitmap": ["setbit K 0 0", "setbit a 1 1", "bitfield a set u1 0 0 set u1 0 1", "bitop and K nokey", "bitop or K a"],
     "geo": ["geoadd g ch 1 1 a 2 2 b", "zrem g a b", "georadius g 14 38 200 km store g", "georadius g 0 0 1 m store g"],
     "generic": [

@@ -122,8 +122,9 @@ def contents(server: LocalServer) -> dict[str, Any]:
             value = client.call(name, key, *rest)
             if kind in (b"+set\r\n", b"+hash\r\n"):
                 value = b"".join(sorted(value.split(b"\r\n")))
-            # SORT, which is not propagated without STORE, converts sorted sets.
-            encoding = b"" if kind == b"+zset\r\n" else client.call("OBJECT", "ENCODING", key)
+            # SORT, which is not propagated without STORE, converts sorted sets; SETBIT and PFADD that change nothing
+            # are not propagated either, and leave a string raw.
+            encoding = b"" if kind in (b"+zset\r\n", b"+string\r\n") else client.call("OBJECT", "ENCODING", key)
             found[f"{number}:{key!r}"] = (kind, value, encoding, client.call("PEXPIRETIME", key))
     return found
 
