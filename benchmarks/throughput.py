@@ -55,6 +55,9 @@ ROWS = (
     Row("LRANGE_500", 12, "LPUSH", ("LRANGE", "mylist", "0", "499")),
     Row("LRANGE_600", 12, "LPUSH", ("LRANGE", "mylist", "0", "599")),
     Row("MSET", weight=2),
+    Row("GEOADD", 1, "", ("GEOADD", "mygeo", "13.361389", "38.115556", "element:__rand_int__")),
+    Row("GEODIST", 1, "GEOADD", ("GEODIST", "mygeo", "element:10", "element:990", "km")),
+    Row("GEOSEARCH_10", 2, "GEOADD", ("GEOSEARCH", "mygeo", *["FROMLONLAT", "15.5", "15.5", "BYRADIUS", "200", "km"])),
 )
 
 
@@ -110,6 +113,11 @@ def fill(server: Server, row: Row, requests: int, keyspace: int) -> None:
         values = (encode(b"SET", b"key:%b" % _number(i, keyspace), b"xxx") for i in range(count))
     elif row.fill == "LPUSH":
         values = (encode(b"LPUSH", b"mylist", *[b"xxx"] * 100) for _ in range(requests // 100 + 1))
+    elif row.fill == "GEOADD":
+        # One member at each whole degree.
+        values = (
+            encode(b"GEOADD", b"mygeo", b"%d" % (i % 32), b"%d" % (i // 32), b"element:%d" % i) for i in range(32 * 32)
+        )
     elif row.fill == "SADD":
         count = requests if keyspace else 1
         values = (encode(b"SADD", b"myset", b"element:%b" % _number(i, keyspace)) for i in range(count))
