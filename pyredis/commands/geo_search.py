@@ -246,10 +246,10 @@ def _search(value: ZSetObj, q: _Query) -> list[Found]:
     ranges = (scores for cell, step in cells(q.shape) for scores in _narrowed(value, frame, cell, step))
     for low, high in ranges:
         if not q.any:
-            found += select(value.by_score(low, False, high, True))
+            found += select(frame, value.by_score(low, False, high, True))
             continue
         for pairs in _pages(value, low, high):
-            found += select(pairs, q.count - len(found))
+            found += select(frame, pairs, q.count - len(found))
             if len(found) >= q.count:
                 return found
     return found

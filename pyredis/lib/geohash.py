@@ -174,10 +174,10 @@ class Shape:
             return None
         return distance(self.center, position)
 
-    def select(self, pairs: Iterable[tuple[bytes, float]], limit: int = 0) -> list[Found]:
+    def select(self, frame: Frame, pairs: Iterable[tuple[bytes, float]], limit: int = 0) -> list[Found]:
         """Those of the members (with scores of :func:`cells`) that are inside; with a limit, the first ones."""
         if self.radius is not None:
-            return _select_circle(self.center, self.radius * self.unit, pairs, limit)
+            return _select_circle(self.center, self.radius * self.unit, frame, pairs, limit)
         found: list[Found] = []
         for member, score in pairs:
             position = decode(score)
@@ -189,14 +189,22 @@ class Shape:
         return found
 
 
-def _select_circle(center: Position, radius: float, pairs: Iterable[tuple[bytes, float]], limit: int) -> list[Found]:
+def _select_circle(
+    center: Position, radius: float, frame: Frame, pairs: Iterable[tuple[bytes, float]], limit: int
+) -> list[Found]:
     """`decode` and `distance` for many members, written out: half the time."""
     found: list[Found] = []
     lon1, lat1 = center[0] * _RADIANS, center[1] * _RADIANS
     cos1 = cos(lat1)
+    west, east, south, north = frame.intervals()
     for member, score in pairs:
         digits = f"{int(score):054b}"
-        x, y = int(digits[::2], 2), int(digits[1::2], 2)
+        y = int(digits[1::2], 2)
+        if y < south or y > north:
+            continue
+        x = int(digits[::2], 2)
+        if x < west or x > east:
+            continue
         if x < _CELLS:
             longitude = (-180.0 + x / _CELLS * 360.0 + (-180.0 + (x + 1) / _CELLS * 360.0)) / 2
         else:
@@ -241,6 +249,17 @@ class Frame:
             sine = sin(angle / 2) / cos(min(abs(latitude) + up, MAX_LATITUDE) * _RADIANS) * 1.000001
             if sine < 1.0:
                 self.aside = 2 * asin(sine) / _RADIANS + 1e-5
+
+    def intervals(self) -> tuple[float, float, float, float]:
+        """The numbers of the intervals at step 26: westmost, eastmost, southmost and northmost."""
+        south = (self.south + MAX_LATITUDE) / _LATITUDES * _CELLS - 1
+        north = (self.north + MAX_LATITUDE) / _LATITUDES * _CELLS + 1
+        west = (self.longitude - self.aside + MAX_LONGITUDE) / 360.0 * _CELLS - 1
+        east = (self.longitude + self.aside + MAX_LONGITUDE) / 360.0 * _CELLS + 1
+        if west < 0 or east > _CELLS:
+            west, east = -inf, inf  # across the date line
+        # Scores beyond the last interval are decoded as the northern limit.
+        return west, east, south, north if north < _CELLS else inf
 
     def touches(self, cell: Cell, step: int) -> bool:
         """Whether the cell (none beyond the last ones) and the frame have anything in common."""
