@@ -167,6 +167,7 @@ CALLS: dict[str, list[Call]] = {
         call("config_set", "nonsense", 1),
         call("command_count_of_nothing"),
         call("command_getkeys", "mset", "a", 1, "b", 2),
+        call("slowlog_reset"),
         call("slowlog_len"),
         call("role"),
         call("pubsub_channels"),

@@ -181,3 +181,11 @@ def test_expired_keys_are_deleted_by_name() -> None:
         (0, [b"DEL", b"k"]),
         (0, [b"DEL", b"a"]),
     ]
+
+
+def test_a_transaction_that_changes_nothing_does_not_hide_what_follows() -> None:
+    server, client, fed = feeding()
+    for argv in (["SET", "k", "v"], ["MULTI"], ["GET", "k"], ["EXEC"], ["DEL", "k"]):
+        client.call(*argv)
+    assert fed == [(0, [b"SET", b"k", b"v"]), (0, [b"DEL", b"k"])]
+    assert not contents(server)
