@@ -145,8 +145,8 @@ def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
             break
         if reply is not None:
             append(reply)
-        if feeders and (server.dirty != dirty or server.also_propagate):
-            after_write(c, argv, dirty)
+        if feeders:
+            after_command(c, argv, dirty)
             dirty = server.dirty
         if server.ready_keys:
             server.handle_ready_keys()
@@ -181,8 +181,8 @@ def run_one(c: Client, argv: list[bytes], started: int) -> None:
         reply = None
     if reply is not None:
         c.out.append(reply)
-    if server.feeders and (server.dirty != dirty or server.also_propagate):
-        after_write(c, argv, dirty)
+    if server.feeders:
+        after_command(c, argv, dirty)
     # What account() does, without the calls.
     elapsed = perf_counter_ns() - started
     c.last_cmd = cmd
@@ -242,13 +242,16 @@ def account(cmd: Command, n: int, elapsed_ns: int) -> None:
     histogram[mean] = histogram.get(mean, 0) + n
 
 
-def after_write(c: Client, argv: list[bytes], dirty: int) -> None:
-    """A command changed data: propagate it, and at the end of the unit hand everything to the feeders."""
+def after_command(c: Client, argv: list[bytes], dirty: int) -> None:
+    """A command has run: propagate it if it changed data, and at the end of the unit hand everything to the feeders.
+
+    What it wanted to propagate instead of itself is forgotten in any case: it must not pass to the next command.
+    """
     server = c.server
     if server.dirty != dirty:
         propagate_command(c, c.db.id, argv)
     c.rewritten = None
-    if not server.nesting:
+    if server.also_propagate and not server.nesting:
         flush(server)
 
 
@@ -437,8 +440,8 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
             c.add_reply(reply)
             reply = None
         server.feed_monitors(c, redact_argv(cmd.fullname, argv, server.config.secrets))
-    if server.feeders and (server.dirty != dirty or server.also_propagate):
-        after_write(c, argv, dirty)
+    if server.feeders:
+        after_command(c, argv, dirty)
     return reply
 
 
@@ -461,8 +464,8 @@ def call_blocked(c: Client) -> None:
         cmd.failed_calls += 1
     except Exception:
         internal_error(c, cmd, argv)
-    if server.feeders and (server.dirty != dirty or server.also_propagate):
-        after_write(c, argv, dirty)
+    if server.feeders:
+        after_command(c, argv, dirty)
     if reply is not None:
         account(cmd, 1, perf_counter_ns() - started)
         server.end_wait(c, reply)
