@@ -47,10 +47,10 @@ def ping_columns(c: Client, columns: Columns) -> bytes | None:
 
 @columns(b"SET")
 def set_columns(c: Client, columns: Columns) -> bytes | None:
-    if len(columns) != 3:
+    db = c.db
+    if len(columns) != 3 or db.index is not None:
         return None
     _, keys, values = columns
-    db = c.db
     db.dict.update(zip(keys, values, strict=True))
     db.ks.dirty += len(keys)
     return OK * len(keys)

@@ -144,9 +144,9 @@ def set_get_keys(argv: list[bytes]) -> list[tuple[int, int]]:
 def set_command(c: Client, argv: list[bytes]) -> bytes | None:
     db = c.db
     key = argv[1]
-    if len(argv) == 3 and not db.gate:
+    if len(argv) == 3:
         value = argv[2]
-        if db.hooks:
+        if db.gate or db.hooks:
             db.set_key(key, value)
             modified(db, key, 1, NOTIFY_STRING, b"set")
         else:

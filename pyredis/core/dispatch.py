@@ -217,7 +217,11 @@ def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
         return False
     if columns[0].count(first[0]) != len(batch) or (len(columns) > 1 and not db.plain(columns[1])):
         return False
-    replies = cmd.columns(c, columns)
+    try:
+        replies = cmd.columns(c, columns)
+    except Exception:
+        internal_error(c, cmd, first)
+        return True
     if replies is None:
         return False
     c.out.append(replies)

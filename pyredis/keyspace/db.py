@@ -94,8 +94,11 @@ class Database:
         self.fetch = self.lookup_write
 
     def plain(self, keys: Iterable[bytes]) -> bool:
-        """True if the dict's entries are the whole truth about ``keys``; others may have deadlines."""
-        return not self.gate or (self.index is None and self.access is None and self.expires.keys().isdisjoint(keys))
+        """True if the dict's entries are the whole truth about ``keys``; others may have deadlines.
+
+        Keys that come or go must still be told to ``index``, if there is one.
+        """
+        return not self.gate or (self.access is None and self.expires.keys().isdisjoint(keys))
 
     # --- looking up -------------------------------------------------------------------------------------------
 
