@@ -12,6 +12,7 @@ from pyredis.core.streams import (
     consumer_of,
     entry_reply,
     find_id,
+    group_of,
     id_reply,
     id_text,
     parse_id,
@@ -180,11 +181,12 @@ def _autoclaim_options(argv: list[bytes]) -> tuple[int, bool]:
     tips=(b"nondeterministic_output",),
 )
 def xautoclaim_command(c: Client, argv: list[bytes]) -> bytes | None:
+    found = c.db.lookup_read(argv[1])  # a hit or a miss, whatever the arguments are
     min_idle = max(get_int(argv[4], b"ERR Invalid min-idle-time argument for XAUTOCLAIM"), 0)
     low = parse_start(argv[5])
     count, justid = _autoclaim_options(argv)
     key, name = argv[1], argv[2]
-    value, group = read_group(c, key, name)
+    value, group = group_of(found, key, name)
     now = c.server.mstime
     dirty = c.server.dirty
     consumer: Consumer | None = None  # created when it gets its first entry

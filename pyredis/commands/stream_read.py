@@ -144,7 +144,7 @@ def _deliver(c: Client, request: _Request, key: bytes, value: StreamObj, group: 
         entry_id = entry[0] << 64 | entry[1]
         if entry_id > group.last_id:
             value.delivered(group, entry_id)
-            moved = True
+            moved = request.noack  # else what becomes pending tells it
         if not request.noack:
             pending = group.deliver(entry_id, consumer, now)
             if feeding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from pyredis.core.client import Client
 from pyredis.core.propagate import also_propagate
@@ -145,13 +145,19 @@ def no_such_group(key: bytes, group: bytes) -> CommandError:
     return CommandError(b"NOGROUP No such consumer group '%b' for key name '%b'" % (c_text(group), c_text(key)))
 
 
-def read_group(c: Client, key: bytes, name: bytes) -> tuple[StreamObj, Group]:
-    """A stream and a group of it, both of which must be there."""
-    value = read_stream(c.db, key)
+def group_of(value: Any, key: bytes, name: bytes) -> tuple[StreamObj, Group]:
+    """A stream and a group of it, from what is at a key; both must be there."""
+    if value is not None and type(value) is not StreamObj:
+        raise CommandError(WRONGTYPE)
     group = None if value is None else value.groups.get(name)
     if value is None or group is None:
         raise no_group(key, name)
     return value, group
+
+
+def read_group(c: Client, key: bytes, name: bytes) -> tuple[StreamObj, Group]:
+    """The same, looking the key up for reading."""
+    return group_of(c.db.lookup_read(key), key, name)
 
 
 def consumer_of(c: Client, group: Group, name: bytes, key: bytes) -> tuple[Consumer, bool]:
