@@ -3,7 +3,7 @@
 An ID is one integer here: milliseconds in the upper 64 bits, the sequence number in the lower ones. A stream is a list
 of blocks, found by bisection. The last block is open and holds its values in a list; when the next one begins it is
 sealed: all values become one byte string and an array of where each ends. Names of fields are kept once per block as
-long as all its entries have the same. An entry of three short fields takes about 70 bytes that way.
+long as all its entries have the same.
 
 Blocks begin where Redis begins a node (``stream-node-max-entries``, and ``stream-node-max-bytes`` of listpack), so that
 trimming by whole blocks leaves as many entries as it does there.
