@@ -31,11 +31,10 @@ from pyredis.lib.fpconv import parse_double
 from pyredis.lib.glob import match
 from pyredis.resp.errors import NO_SUCH_KEY, CommandError, sanitize
 from pyredis.resp.reply import (
-    FALSE,
     NULL,
     OK,
-    TRUE,
     array,
+    boolean,
     bulk,
     error,
     help_reply,
@@ -278,7 +277,7 @@ def _protocol(c: Client, argv: list[bytes]) -> bytes:
             return reply
         return b"|1\r\n" + bulk(b"key-popularity") + array([bulk(b"key:123"), integer(90)]) + reply
     if kind == b"map":
-        return map_header(3, resp) + b"".join([integer(n) + (TRUE if n == 1 else FALSE)[resp] for n in range(3)])
+        return map_header(3, resp) + b"".join([integer(n) + boolean(n == 1, resp) for n in range(3)])
     number = b"1234567999999999999999999999999999999"
     replies = {
         b"string": bulk(b"Hello World"),
@@ -289,8 +288,8 @@ def _protocol(c: Client, argv: list[bytes]) -> bytes:
         b"array": integer_array((0, 1, 2)),
         b"set": set_header(3, resp) + b"".join(map(integer, range(3))),
         b"verbatim": verbatim(b"This is a verbatim\nstring", resp),
-        b"true": TRUE[resp],
-        b"false": FALSE[resp],
+        b"true": boolean(True, resp),
+        b"false": boolean(False, resp),
     }
     if kind not in replies:
         raise CommandError(_PROTOCOL_TYPES)
