@@ -33,9 +33,16 @@ CLIENT_REPLICA: Final = 1 << 16
 CLIENT_MASTER: Final = 1 << 17
 CLIENT_UNBLOCKED: Final = 1 << 18  # waits no more, and goes on in a turn of its own soon
 CLIENT_HAS_MORE: Final = 1 << 19  # has sent so much that others have a turn before it goes on
+CLIENT_UNACKNOWLEDGED: Final = 1 << 20  # its change could not be written to disk yet, so it has no reply yet
 
 CLIENT_STOP: Final = (
-    CLIENT_BLOCKED | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED | CLIENT_PAUSED | CLIENT_UNBLOCKED | CLIENT_HAS_MORE
+    CLIENT_BLOCKED
+    | CLIENT_CLOSE_AFTER_REPLY
+    | CLIENT_CLOSED
+    | CLIENT_PAUSED
+    | CLIENT_UNBLOCKED
+    | CLIENT_HAS_MORE
+    | CLIENT_UNACKNOWLEDGED
 )
 """Flags with which the batch of commands at hand does not go on."""
 CLIENT_GATED: Final = (

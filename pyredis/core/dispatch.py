@@ -45,9 +45,10 @@ from pyredis.core.command import (
     CMD_WRITE,
     Command,
 )
-from pyredis.core.propagate import flush, propagate_command
+from pyredis.core.propagate import feed, flush, propagate_command
 from pyredis.core.slowlog import redact_argv
 from pyredis.lib.histogram import UNIT_BITS
+from pyredis.resp.command import encode_command
 from pyredis.resp.errors import NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
 from pyredis.resp.reply import QUEUED, error
 
@@ -70,6 +71,7 @@ GATE_MONITOR: Final = 1
 GATE_PAUSED: Final = 2
 GATE_SLOWLOG: Final = 4
 GATE_LOADING: Final = 8
+GATE_DISK_ERROR: Final = 16
 
 
 def build_fast_table(commands: dict[bytes, Command]) -> dict[bytes, Command]:
@@ -253,6 +255,9 @@ def after_command(c: Client, argv: list[bytes], dirty: int) -> None:
     """
     server = c.server
     if server.dirty != dirty:
+        if c.rewritten is None and not server.also_propagate and not server.nesting:
+            feed(server, c.db.id, encode_command(argv))
+            return
         propagate_command(c, c.db.id, argv)
     c.rewritten = None
     if server.also_propagate and not server.nesting:
@@ -369,6 +374,8 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET"
             b" are allowed in this context" % cmd.fullname
         )
+    if c.server.gates & GATE_DISK_ERROR and (cmd.flags & CMD_WRITE or cmd.fullname == b"ping"):
+        return c.server.disk_error()
     if c.flags & CLIENT_MONITOR and cmd.flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE):
         return b"ERR Replica can't interact with the keyspace"
     return None

@@ -1,6 +1,6 @@
 """INFO: sections as a table of functions, each giving ``field → value`` lines in Redis's order.
 
-Every value is true. What Redis counts and cannot happen here is 0 (no forks, no defragmentation, no static reply
+Every value is true. What Redis counts and cannot happen here is 0 (no defragmentation, no static reply
 buffers …); what CPython has no figure for is the nearest that it has, as docs/compatibility.md lists.
 """
 
@@ -249,6 +249,8 @@ def _stats(s: Server) -> Fields:
         ("pubsub_channels", len(s.channels)),
         ("pubsub_patterns", len(s.patterns)),
         ("pubsubshard_channels", len(s.shard_channels)),
+        ("latest_fork_usec", t.latest_fork_usec),
+        ("total_forks", t.forks),
         *[(name, 0) for name in _NEVER],
         ("unexpected_error_replies", 0),
         ("total_error_replies", t.error_replies),
@@ -263,8 +265,6 @@ def _stats(s: Server) -> Fields:
 
 
 _NEVER: Final = (
-    "latest_fork_usec",
-    "total_forks",
     "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
@@ -277,7 +277,7 @@ _NEVER: Final = (
     "tracking_total_items",
     "tracking_total_prefixes",
 )
-"""Counters of what does not happen here: forks, migration, defragmentation, client-side caching."""
+"""Counters of what does not happen here: migration, defragmentation, client-side caching."""
 
 
 def _replication(s: Server) -> Fields:

@@ -2,17 +2,24 @@
 
 A command propagates itself unless its body says otherwise: :func:`rewrite` (other commands instead), :func:`prevent`
 (nothing), :func:`also_propagate` (something in addition). Within MULTI/EXEC (``server.nesting > 0``) the operations are
-held and leave as one MULTI … EXEC. Feeders are attached by the application; without any, nothing is encoded.
+held and leave as one MULTI … EXEC. Feeders are attached by the application; without any, nothing is encoded. Each
+takes ``(db, data)``: whole commands, encoded, that ran in that database.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from pyredis.resp.command import encode_command
 
 if TYPE_CHECKING:
     from pyredis.core.client import Client
     from pyredis.core.server import Server
     from pyredis.keyspace.db import Database
+
+
+_MULTI: Final = encode_command((b"MULTI",))
+_EXEC: Final = encode_command((b"EXEC",))
 
 
 def rewrite(c: Client, *commands: list[bytes]) -> None:
@@ -59,8 +66,22 @@ def flush(server: Server) -> None:
     if not ops:
         return
     server.also_propagate = []
-    if len(ops) > 1:
-        ops = [(ops[0][0], [b"MULTI"]), *ops, (ops[-1][0], [b"EXEC"])]
+    db = ops[0][0]
+    if len(ops) == 1:
+        feed(server, db, encode_command(ops[0][1]))
+        return
+    parts = [_MULTI]
+    for number, argv in ops:
+        if number != db:
+            feed(server, db, b"".join(parts))
+            parts = []
+            db = number
+        parts.append(encode_command(argv))
+    parts.append(_EXEC)
+    feed(server, db, b"".join(parts))
+
+
+def feed(server: Server, db: int, data: bytes) -> None:
+    """Give encoded commands that ran in database ``db`` to every feeder."""
     for feeder in server.feeders:
-        for db, argv in ops:
-            feeder(db, argv)
+        feeder(db, data)

@@ -23,7 +23,16 @@ from pyredis.core.client import (
     Client,
 )
 from pyredis.core.command import CMD_FAST, Command, all_commands, build_table, renamed
-from pyredis.core.dispatch import GATE_PAUSED, GATE_SLOWLOG, build_fast_table, refresh_fast, run_pending, set_gate
+from pyredis.core.dispatch import (
+    GATE_DISK_ERROR,
+    GATE_PAUSED,
+    GATE_SLOWLOG,
+    build_fast_table,
+    refresh_fast,
+    run_pending,
+    set_gate,
+)
+from pyredis.core.durability import AppendLog, Background
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
@@ -43,8 +52,8 @@ if TYPE_CHECKING:
     from pyredis.core.options import Config
     from pyredis.core.process import Process
 
-Feeder = Callable[[int, list[bytes]], None]
-"""``(db, argv)``: takes one propagated command."""
+Feeder = Callable[[int, bytes], None]
+"""``(db, data)``: takes propagated commands, whole and encoded, that ran in one database."""
 
 MAX_CLIENTS_PER_CRON = 200
 """How many clients a turn of the cron should look after at most, with ``dynamic-hz``."""
@@ -110,6 +119,11 @@ class Server(KeyspaceState):
         self.executing = False
         self.also_propagate: list[tuple[int, list[bytes]]] = []
         self.feeders: list[Feeder] = []
+        self.uncommitted = False
+        """True while changes wait for the append-only file: no reply leaves before these are written."""
+        self.aof = AppendLog()
+        self.background: Background | None = None
+        """What is writing the keyspace to disk at the moment."""
 
         self.stats = Stats()
         self.slowlog = Slowlog()
@@ -190,6 +204,10 @@ class Server(KeyspaceState):
         """End a client's connection; with ``flush`` after its replies have left."""
         if flush:
             self.flush_client(c)
+            if c in self.pending_writes:
+                c.flags |= CLIENT_CLOSE_AFTER_REPLY
+                refresh_fast(c)
+                return
         c.conn.close(flush)
 
     def discard_transaction(self, c: Client) -> None:
@@ -199,7 +217,11 @@ class Server(KeyspaceState):
     # --- output -----------------------------------------------------------------------------------------------
 
     def flush_client(self, c: Client) -> None:
-        """Hand the queued replies to the connection."""
+        """Hand the queued replies to the connection; later, if they tell of changes that are not written yet."""
+        if self.uncommitted:
+            if c.out or c.flags & CLIENT_CLOSE_AFTER_REPLY:
+                self.pending_writes[c] = None
+            return
         self.pending_writes.pop(c, None)
         if c.out:
             data = b"".join(c.out)
@@ -210,7 +232,7 @@ class Server(KeyspaceState):
 
     def flush_pending_writes(self) -> None:
         """End of a turn: every client that has replies queued gets them."""
-        while self.pending_writes:
+        while self.pending_writes and not self.uncommitted:
             self.flush_client(next(iter(self.pending_writes)))
 
     def after_event(self) -> None:
@@ -286,6 +308,23 @@ class Server(KeyspaceState):
         for c in waiting:
             c.flags &= ~CLIENT_PAUSED
             self.resume(c)
+
+    # --- disk -------------------------------------------------------------------------------------------------
+
+    def refresh_disk_gate(self) -> None:
+        """Refuse commands that write, or allow them again, as the state of the disk wants it."""
+        set_gate(self, GATE_DISK_ERROR, self.disk_error() is not None)
+
+    def disk_error(self) -> bytes | None:
+        """Why commands that write are refused; None if they are not."""
+        if self.aof.write_error:
+            return b"MISCONF Errors writing to the AOF file: " + self.aof.write_error.encode("utf-8", "replace")
+        return None
+
+    def end(self, exit_code: int) -> None:
+        """End the server, if it was started by an application."""
+        if self.on_shutdown is not None:
+            self.on_shutdown(exit_code)
 
     # --- diagnostics ------------------------------------------------------------------------------------------
 

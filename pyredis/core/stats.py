@@ -93,6 +93,7 @@ class Stats:
         self.peak_memory = 0
         self.startup_memory = rss()
         """Resident bytes when the server was made, before any client or key."""
+        self.latest_fork_usec = 0
         self._folded = 0.0
         self.reset()
 
@@ -104,6 +105,7 @@ class Stats:
         self.net_output_bytes = 0
         self.reads_processed = 0
         self.writes_processed = 0
+        self.forks = 0
         self.error_replies = 0
         self.errors: dict[bytes, int] = {}
         self.query_buffer_limit_disconnections = 0

@@ -151,7 +151,9 @@ class ClientProtocol(asyncio.Protocol):
         else:
             self._run_requests(c, data, started)
         out = c.out
-        if out:
+        if out and server.uncommitted:
+            server.pending_writes[c] = None
+        elif out:
             reply = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
             stats.net_output_bytes += len(reply)

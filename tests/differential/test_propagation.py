@@ -58,7 +58,14 @@ def feeding() -> tuple[LocalServer, LocalClient, Fed]:
     """A server of ours, a client, and what is fed."""
     server = LocalServer()
     fed: Fed = []
-    server.feeders.append(lambda db, argv: fed.append((db, list(argv))))
+    reader = hiredis.Reader()
+
+    def feeder(db: int, data: bytes) -> None:
+        reader.feed(data)
+        while (argv := reader.gets()) is not False:
+            fed.append((db, argv))
+
+    server.feeders.append(feeder)
     return server, server.client(), fed
 
 

@@ -1,0 +1,1 @@
+"""What is on disk: snapshots (RDB) and the append-only file (AOF)."""

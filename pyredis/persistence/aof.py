@@ -1,0 +1,289 @@
+"""The append-only file: changes of data go to the disk before their replies leave.
+
+What a turn of the event loop changes is written at its end in one write (group commit), and until then no reply leaves
+(``server.uncommitted``). With ``appendfsync always`` the fsync is part of that; with ``everysec`` a thread does it once
+a second. A write that fails is tried again until it succeeds; meanwhile commands that write are refused.
+
+Under ``always``, clients whose change could not be written get no reply before it is. An fsync that fails under
+``always`` ends the process, as in Redis: what the kernel has kept of the file is unknown then. Under the other
+policies it also makes the file be written anew, because no later fsync tells of the pages lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, perf_counter_ns
+from typing import TYPE_CHECKING, Final
+
+from pyredis.core.client import CLIENT_CLOSED, CLIENT_UNACKNOWLEDGED, Client
+from pyredis.core.dispatch import refresh_fast
+from pyredis.core.durability import AOF_OFF, AppendLog
+from pyredis.persistence.aof_manifest import Manifest
+from pyredis.persistence.files import Files
+from pyredis.resp.command import encode_command
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+_POSTPONE_SECONDS: Final = 2.0
+"""How long a write waits for an fsync that is under way."""
+_RETRY_SECONDS: Final = 0.1
+_LOG_SECONDS: Final = 30.0
+"""An error that stays is logged this often."""
+
+
+class AppendOnlyFile(AppendLog):
+    """The files of one server in ``dir``/``appenddirname``."""
+
+    def __init__(self, server: Server, files: Files) -> None:
+        super().__init__()
+        self.server = server
+        self.files = files
+        self.manifest = Manifest(server.config.appendfilename)
+        self.fd = -1
+        self.last_size = 0
+        """Bytes of the file that is being written: what is behind them is the rest of a failed write."""
+        self._parts: list[bytes] = []
+        self._selected = -1
+        self._stamp = 0
+        self._postponed_since = 0.0
+        self._fsynced_at = 0.0
+        self._unsynced = False
+        self._sync_failed = False
+        self._logged_at = -_LOG_SECONDS
+        self._thread: ThreadPoolExecutor | None = None
+        self._held: dict[Client, list[bytes]] = {}
+        """Clients whose replies wait for a write that failed (``always``) → those replies."""
+
+    # --- paths ------------------------------------------------------------------------------------------------
+
+    def directory(self) -> str:
+        """Where the files are."""
+        return os.path.join(self.server.config.dir, self.server.config.appenddirname)
+
+    def path(self, name: str) -> str:
+        """The path of a file in the directory."""
+        return os.path.join(self.directory(), name)
+
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Put ``manifest`` on the disk; from then on it counts. Raises OSError."""
+        self.files.replace_content(self.path(manifest.path_name), manifest.encode())
+        self.manifest = manifest
+
+    # --- feeding ----------------------------------------------------------------------------------------------
+
+    def feed(self, db: int, data: bytes) -> None:
+        """Take encoded commands that ran in database ``db`` (a feeder of the server)."""
+        server = self.server
+        if server.config.aof_timestamp_enabled and server.mstime // 1000 != self._stamp:
+            self._stamp = server.mstime // 1000
+            self._parts.append(b"#TS:%d\r\n" % self._stamp)
+        if db != self._selected:
+            self._selected = db
+            self._parts.append(encode_command((b"SELECT", b"%d" % db)))
+        self._parts.append(data)
+        if not server.uncommitted and server.loop is not None:
+            server.uncommitted = True
+            server.loop.call_soon(self.commit)
+
+    def buffered(self) -> int:
+        return sum(map(len, self._parts))
+
+    def commit(self) -> None:
+        """The end of a turn: write what it changed, then let its replies go."""
+        server = self.server
+        if not server.uncommitted:
+            return
+        if not self.flush() and server.config.appendfsync == "always":
+            self._hold_replies()
+        server.uncommitted = False
+        server.after_event()
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def flush(self, force: bool = False) -> bool:
+        """Write what waits and fsync as configured; False if the write failed and what waits still does."""
+        if self.fd < 0:
+            return True
+        policy = self.server.config.appendfsync
+        if self._parts:
+            if policy == "everysec" and self.syncing and not force and self._postpone():
+                return True
+            self._postponed_since = 0.0
+            if not self._write():
+                return False
+            self._unsynced = True
+        if self._unsynced and not self._sync_is_left_out():
+            if policy == "always":
+                self._sync_now()
+            elif policy == "everysec" and not self.syncing and monotonic() - self._fsynced_at >= 1.0:
+                self._sync_in_thread()
+        return True
+
+    def _postpone(self) -> bool:
+        """Whether a write should still wait for the fsync under way: the kernel would stop it, and us, until then."""
+        now = monotonic()
+        if not self._postponed_since:
+            self._postponed_since = now
+        if now - self._postponed_since < _POSTPONE_SECONDS:
+            return True
+        self.delayed_fsync += 1
+        self.server.log.notice(
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for "
+            "fsync to complete, this may slow down Redis."
+        )
+        return False
+
+    def _write(self) -> bool:
+        data = b"".join(self._parts)
+        started = perf_counter_ns()
+        written = 0
+        problem = ""
+        try:
+            while written < len(data):
+                n = self.files.write(self.fd, memoryview(data)[written:] if written else data)
+                if not n:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                written += n
+        except OSError as e:
+            problem = e.strerror or str(e)
+        self.server.note_latency(b"aof-write", perf_counter_ns() - started)
+        if not problem:
+            self._parts = []
+            self._took(written)
+            if self.write_error and not self._sync_failed:
+                self._recovered()
+            return True
+        if written:
+            try:
+                self.files.truncate(self.fd, self.last_size)
+                written = 0
+            except OSError as e:
+                self._log(f"Could not remove short write from the append-only file. ftruncate: {e.strerror}")
+        # What cannot be taken back is in the file; the rest of it follows when writing works again.
+        self._parts = [data[written:]]
+        self._took(written)
+        self._log(f"Error writing to the AOF file: {problem}")
+        self._failed(problem)
+        return False
+
+    def _took(self, written: int) -> None:
+        self.last_size += written
+        self.current_size += written
+
+    def _failed(self, problem: str) -> None:
+        self.write_error = problem
+        self.server.refresh_disk_gate()
+
+    def _recovered(self) -> None:
+        self.write_error = ""
+        self.server.log.warning("AOF write error looks solved, Redis can write again.")
+        self.server.refresh_disk_gate()
+        held, self._held = self._held, {}
+        for c, replies in held.items():
+            if not c.flags & CLIENT_CLOSED:
+                c.flags &= ~CLIENT_UNACKNOWLEDGED
+                c.out[:0] = replies
+                self.server.pending_writes[c] = None
+                self.server.resume(c)
+
+    def _hold_replies(self) -> None:
+        """``always``: nobody whose reply was due now may get it before its change is in the file."""
+        for c in list(self.server.pending_writes):
+            self._held.setdefault(c, []).extend(c.out)
+            c.out.clear()
+            c.flags |= CLIENT_UNACKNOWLEDGED
+            refresh_fast(c)
+        self.server.pending_writes.clear()
+
+    def _log(self, text: str) -> None:
+        now = monotonic()
+        if now - self._logged_at >= _LOG_SECONDS:
+            self._logged_at = now
+            self.server.log.warning(text)
+
+    # --- fsync ------------------------------------------------------------------------------------------------
+
+    def _sync_is_left_out(self) -> bool:
+        return self.server.config.no_appendfsync_on_rewrite and self.server.background is not None
+
+    def _sync_now(self) -> None:
+        started = perf_counter_ns()
+        try:
+            self.files.sync(self.fd)
+        except OSError as e:
+            self.server.log.warning(
+                f"Can't persist AOF for fsync error when the AOF fsync policy is 'always': {e.strerror}. Exiting..."
+            )
+            self._failed(e.strerror or str(e))
+            self._hold_replies()
+            self.server.end(1)
+            return
+        self.server.note_latency(b"aof-fsync-always", perf_counter_ns() - started)
+        self._fsynced_at = monotonic()
+        self._unsynced = False
+
+    def _sync_in_thread(self) -> None:
+        loop = self.server.loop
+        if loop is None:
+            return
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "aof-fsync")
+        self.syncing = True
+        self._unsynced = False
+        fd = os.dup(self.fd)  # the file may be closed and another opened meanwhile
+        thread = self._thread
+
+        def work() -> None:
+            problem = ""
+            try:
+                self.files.sync(fd)
+            except OSError as e:
+                problem = e.strerror or str(e)
+            finally:
+                os.close(fd)
+            try:
+                loop.call_soon_threadsafe(self._synced, problem)
+            except RuntimeError:
+                pass  # the loop has ended
+
+        thread.submit(work)
+
+    def _synced(self, problem: str) -> None:
+        """A thread's fsync has ended."""
+        self.syncing = False
+        self._fsynced_at = monotonic()
+        if problem:
+            self._unsynced = True
+            self._sync_failed = True
+            self._log(f"Fail to fsync the AOF file: {problem}")
+            self._failed(problem)
+        elif self._sync_failed:
+            self._sync_failed = False
+            self.rewrite_scheduled = True  # pages that were lost are not told of again
+            self._recovered()
+        if self._postponed_since:
+            self.flush()
+
+    def shut_down(self) -> None:
+        """The server ends: everything is written and on the disk, whatever the policy. Raises OSError."""
+        if self.fd >= 0:
+            if self.flush(force=True):
+                self.files.sync(self.fd)
+            self.close()
+
+    def close(self) -> None:
+        """Write no more."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)
+            self._thread = None
+
+    def cron(self) -> None:
+        """Every tenth of a second or so: what was postponed or failed is tried again, the last second is fsynced."""
+        if self.state != AOF_OFF and not self.server.uncommitted:
+            self.flush()

@@ -1,0 +1,71 @@
+"""Calls that put bytes on the disk, in one place so that a test can let each of them fail.
+
+All raise OSError. Nothing here knows what is written.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+_sync = getattr(os, "fdatasync", os.fsync)
+APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+CREATE: Final = os.O_WRONLY | os.O_TRUNC | os.O_CREAT
+_BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows
+
+
+class Files:
+    """The file system."""
+
+    def open(self, path: str, flags: int) -> int:
+        """A file descriptor; new files may be read by everybody, as the umask allows."""
+        return os.open(path, flags | _BINARY, 0o644)
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        """Write some of ``data``; how much of it."""
+        return os.write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        """Wait until the file's content is on the disk."""
+        _sync(fd)
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Cut the file."""
+        os.ftruncate(fd, size)
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename; a file that is there is replaced at once."""
+        os.replace(old, new)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+    def sync_directory(self, path: str) -> None:
+        """Wait until names created, renamed or removed in a directory are on the disk (where a system can do that)."""
+        if not hasattr(os, "O_DIRECTORY"):
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def write_all(self, fd: int, data: bytes) -> None:
+        """Write the whole of ``data``."""
+        view = memoryview(data)
+        while view:
+            view = view[self.write(fd, view) :]
+
+    def replace_content(self, path: str, data: bytes) -> None:
+        """Give a file new content: after a crash it holds the old one or the new one, whole."""
+        directory, name = os.path.split(os.path.abspath(path))
+        temporary = os.path.join(directory, f"temp_{name}")
+        fd = self.open(temporary, CREATE)
+        try:
+            self.write_all(fd, data)
+            self.sync(fd)
+        finally:
+            os.close(fd)
+        self.replace(temporary, path)
+        self.sync_directory(directory)
