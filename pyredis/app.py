@@ -13,6 +13,7 @@ from typing import Any
 from pyredis import __version__
 from pyredis.commands import all as all_commands
 from pyredis.core.client import CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_MONITOR, CLIENT_REPLICA
+from pyredis.core.compat import RELEASES
 from pyredis.core.dispatch import refresh_fast
 from pyredis.core.garbage import Collector
 from pyredis.core.logging import Logger
@@ -172,7 +173,7 @@ def _announce(config: Config, config_file: str | None, log: Logger, loop_name: s
         log.banner(
             [
                 "",
-                f"  pyredis {__version__}, compatible with Redis 7.0.15",
+                f"  pyredis {__version__}, compatible with Redis {RELEASES[config.compat_version]}",
                 f"  {where}, pid {os.getpid()}, Python {platform.python_version()} on {loop_name}",
                 f"  configuration: {config_file or 'defaults and command line'}",
                 "",
@@ -182,7 +183,8 @@ def _announce(config: Config, config_file: str | None, log: Logger, loop_name: s
         return
     log.warning("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
     log.warning(
-        f"Redis version=7.0.15, bits=64, commit=00000000, modified=0, pid={os.getpid()}, just started "
+        f"Redis version={RELEASES[config.compat_version]}, bits=64, commit=00000000, modified=0, "
+        f"pid={os.getpid()}, just started "
         f"(pyredis {__version__}, Python {platform.python_version()}, {loop_name})"
     )
 

@@ -25,6 +25,13 @@ def _ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="session")
+def _newest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = start_ours(tmp_path_factory.mktemp("newest"), "--enable-debug-command", "yes", compat="")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def _oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     server = start_oracle(tmp_path_factory.mktemp("oracle"), "--enable-debug-command", "yes")
     yield server
@@ -40,9 +47,16 @@ def _emptied(server: ServerProcess) -> ServerProcess:
 
 @pytest.fixture
 def server(_ours: ServerProcess) -> Iterator[ServerProcess]:
-    """Our server, empty."""
+    """Our server, empty, looking like the oracle."""
     yield _emptied(_ours)
     assert _ours.alive(), _ours.log()
+
+
+@pytest.fixture
+def newest(_newest: ServerProcess) -> Iterator[ServerProcess]:
+    """Our server, empty, as it is by default: with what came after the oracle."""
+    yield _emptied(_newest)
+    assert _newest.alive(), _newest.log()
 
 
 @pytest.fixture

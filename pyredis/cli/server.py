@@ -8,6 +8,7 @@ import sys
 import click
 
 from pyredis import __version__
+from pyredis.core.compat import NEWEST, RELEASES
 from pyredis.core.config import FileError, OpenError
 from pyredis.core.logging import Logger
 from pyredis.core.option_kinds import quoted
@@ -117,7 +118,9 @@ def main(ctx: click.Context) -> None:
 def _answer_special(ctx: click.Context, arg: str) -> None:
     """The arguments that run no server; only the first one of all is looked at."""
     if arg in ("-v", "--version"):
-        click.echo(f"Redis server v=7.0.15 sha=00000000:0 malloc=python bits=64 build=pyredis-{__version__}")
+        click.echo(
+            f"Redis server v={RELEASES[NEWEST]} sha=00000000:0 malloc=python bits=64 build=pyredis-{__version__}"
+        )
         ctx.exit(0)
     if arg in ("-h", "--help"):
         click.echo(ctx.get_help())

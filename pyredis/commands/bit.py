@@ -28,7 +28,8 @@ from pyredis.resp.reply import ONE, ZERO, integer
 
 _BIT_ERROR: Final = b"ERR bit is not an integer or out of range"
 _MANY: Final = frozenset((b"DIFF", b"DIFF1", b"ANDOR"))
-_OPERATIONS: Final = _MANY | {b"AND", b"OR", b"XOR", b"NOT", b"ONE"}
+_OF_8_2: Final = _MANY | {b"ONE"}
+_OPERATIONS: Final = _OF_8_2 | {b"AND", b"OR", b"XOR", b"NOT"}
 
 
 @command(
@@ -174,7 +175,7 @@ def bitpos_command(c: Client, argv: list[bytes]) -> bytes | None:
 def bitop_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, target = c.db, argv[2]
     operation = argv[1].upper()
-    if operation not in _OPERATIONS:
+    if operation not in _OPERATIONS or (operation in _OF_8_2 and c.server.compat < 802):
         raise syntax_error()
     if operation == b"NOT" and len(argv) != 4:
         raise CommandError(b"ERR BITOP NOT must be called with a single source key.")

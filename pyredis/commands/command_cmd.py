@@ -19,9 +19,11 @@ from pyredis.core.command import (
     KEY_NOT_KEY,
     CommandSpec,
     KeySpec,
+    all_commands,
     command,
     find_command,
 )
+from pyredis.core.compat import known_arguments, version_number
 from pyredis.core.dispatch import lookup_command
 from pyredis.core.keyspec import KeysError, extract_keys
 from pyredis.core.usage import Argument, parse_usage
@@ -91,11 +93,16 @@ def _legacy_range(spec: CommandSpec) -> tuple[int, int, int]:
     return first, last, ranges[0].step
 
 
+def _known_subs(spec: CommandSpec, compat: int) -> list[CommandSpec]:
+    """A container's subcommands, as far as a release has them."""
+    return [sub for sub in spec.subs.values() if version_number(sub.since) <= compat]
+
+
 @cache
-def info_entry(spec: CommandSpec, resp: int) -> bytes:
+def info_entry(spec: CommandSpec, resp: int, compat: int) -> bytes:
     """The ten elements of a COMMAND INFO entry. Remembered: clients ask for all of them when they connect."""
     first, last, step = _legacy_range(spec)
-    subs = [info_entry(sub, resp) for sub in spec.subs.values()]
+    subs = [info_entry(sub, resp, compat) for sub in _known_subs(spec, compat)]
     return array(
         [
             bulk(spec.fullname),
@@ -124,7 +131,7 @@ def info_entry(spec: CommandSpec, resp: int) -> bytes:
     acl=ACL_CONNECTION,
 )
 def command_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return array([info_entry(cmd.spec, c.resp) for cmd in c.server.commands.values()])
+    return array([info_entry(cmd.spec, c.resp, c.server.compat) for cmd in c.server.commands.values()])
 
 
 @command(
@@ -163,7 +170,7 @@ def command_info_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) == 2:
         return command_command(c, argv)
     specs = [_find(c, name) for name in argv[2:]]
-    return array([NULL[c.resp] if spec is None else info_entry(spec, c.resp) for spec in specs])
+    return array([NULL[c.resp] if spec is None else info_entry(spec, c.resp, c.server.compat) for spec in specs])
 
 
 @command(
@@ -179,7 +186,7 @@ def command_info_command(c: Client, argv: list[bytes]) -> bytes | None:
     acl=ACL_CONNECTION,
 )
 def command_list_command(c: Client, argv: list[bytes]) -> bytes | None:
-    specs = [spec for cmd in c.server.commands.values() for spec in (cmd.spec, *cmd.spec.subs.values())]
+    specs = [cmd.spec for cmd in all_commands(c.server.commands)]
     if len(argv) == 5 and argv[2].upper() == b"FILTERBY":
         kind, text = argv[3].upper(), argv[4]
         if kind == b"MODULE":
@@ -221,8 +228,8 @@ def _argument(arg: Argument, resp: int) -> bytes:
 
 
 @cache
-def docs_entry(spec: CommandSpec, resp: int) -> bytes:
-    """The map of COMMAND DOCS for one command; remembered as well."""
+def docs_entry(spec: CommandSpec, resp: int, compat: int) -> bytes:
+    """The map of COMMAND DOCS for one command, as far as the release ``compat`` has it; remembered as well."""
     fields = [
         (b"summary", bulk(spec.summary.encode())),
         (b"since", bulk(spec.since.encode())),
@@ -233,17 +240,20 @@ def docs_entry(spec: CommandSpec, resp: int) -> bytes:
     if spec.doc_flags:
         names = [simple(flag.encode()) for flag in spec.doc_flags]
         fields.append((b"doc_flags", set_header(len(names), resp) + b"".join(names)))
-    if spec.deprecated_since:
+    deprecated = bool(spec.deprecated_since) and version_number(spec.deprecated_since) <= compat
+    if deprecated:
         fields.append((b"deprecated_since", bulk(spec.deprecated_since.encode())))
-    if spec.replaced_by:
+    if deprecated and spec.replaced_by:
         fields.append((b"replaced_by", bulk(spec.replaced_by.encode())))
-    if spec.history:
-        lines = [array([bulk(version.encode()), bulk(text.encode())]) for version, text in spec.history]
+    history = [(version, text) for version, text in spec.history if version_number(version) <= compat]
+    if history:
+        lines = [array([bulk(version.encode()), bulk(text.encode())]) for version, text in history]
         fields.append((b"history", set_header(len(lines), resp) + b"".join(lines)))
-    if spec.usage:
-        fields.append((b"arguments", array([_argument(arg, resp) for arg in parse_usage(spec.usage)])))
+    arguments = known_arguments(parse_usage(spec.usage), compat)
+    if arguments:
+        fields.append((b"arguments", array([_argument(arg, resp) for arg in arguments])))
     if spec.subs:
-        subs = [bulk(sub.fullname) + docs_entry(sub, resp) for sub in spec.subs.values()]
+        subs = [bulk(sub.fullname) + docs_entry(sub, resp, compat) for sub in _known_subs(spec, compat)]
         fields.append((b"subcommands", map_header(len(subs), resp) + b"".join(subs)))
     return _map(resp, *fields)
 
@@ -265,7 +275,8 @@ def command_docs_command(c: Client, argv: list[bytes]) -> bytes | None:
         specs = [cmd.spec for cmd in c.server.commands.values()]
     else:
         specs = [spec for spec in (_find(c, name) for name in argv[2:]) if spec is not None]
-    return map_header(len(specs), c.resp) + b"".join([bulk(spec.fullname) + docs_entry(spec, c.resp) for spec in specs])
+    entries = [bulk(spec.fullname) + docs_entry(spec, c.resp, c.server.compat) for spec in specs]
+    return map_header(len(specs), c.resp) + b"".join(entries)
 
 
 def _keys_of(c: Client, argv: list[bytes]) -> list[tuple[int, int]]:

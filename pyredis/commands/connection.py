@@ -105,7 +105,7 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
     refresh_fast(c)
     fields = (
         (b"server", bulk(b"redis")),
-        (b"version", bulk(b"7.0.15")),
+        (b"version", bulk(c.server.redis_version)),
         (b"proto", integer(version)),
         (b"id", integer(c.id)),
         (b"mode", bulk(b"standalone")),

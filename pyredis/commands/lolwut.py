@@ -10,7 +10,6 @@ from pyredis.core.command import CMD_FAST, CMD_READONLY, command
 from pyredis.lib.braille import Canvas
 from pyredis.resp.reply import verbatim
 
-_VERSION = "Redis ver. 7.0.15\n"
 _SHADES = ("\x1b[0;30;40m \x1b[0m", "\x1b[0;90;100m \x1b[0m", "\x1b[0;37;47m \x1b[0m")
 """Night, a wall, a lit window: a coloured space each."""
 
@@ -38,7 +37,7 @@ def lolwut_command(c: Client, argv: list[bytes]) -> bytes | None:
                 "Dedicated to the 8 bit game developers of past and present.\n"
                 "Original 8 bit image from Plaguemon by hikikomori. "
             )
-    return verbatim((text + _VERSION).encode(), c.resp)
+    return verbatim(text.encode() + b"Redis ver. %b\n" % c.server.redis_version, c.resp)
 
 
 def _sizes(words: list[bytes], limits: tuple[tuple[int, int], ...]) -> list[int]:

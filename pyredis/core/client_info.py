@@ -79,10 +79,11 @@ def client_info(c: Client, running: list[bytes] | None = None) -> bytes:
     query = c.conn.input_bytes() + waiting_commands + (encoded_length(running) if running else 0)
     argv_mem = sum(map(len, argv))
     queued, unsent = sum(map(len, c.out)), c.conn.output_bytes()
-    library = b" lib-name=%b lib-ver=%b" % (c.lib_name, c.lib_ver) if c.lib_name or c.lib_ver else b""
+    watch = b"watch=%d " % len(c.watched) if server.compat >= 704 else b""
+    library = b" lib-name=%b lib-ver=%b" % (c.lib_name, c.lib_ver) if server.compat >= 702 else b""
     return (
         b"id=%d addr=%b laddr=%b fd=%d name=%b age=%d idle=%d flags=%b db=%d sub=%d psub=%d ssub=%d multi=%d "
-        b"qbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%b cmd=%b "
+        b"%bqbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%b cmd=%b "
         b"user=%b redir=-1 resp=%d%b"
         % (
             c.id,
@@ -98,6 +99,7 @@ def client_info(c: Client, running: list[bytes] | None = None) -> bytes:
             len(c.patterns),
             len(c.shard_channels),
             -1 if c.multi is None else len(c.multi),
+            watch,
             query,
             argv_mem,
             c.multi_mem,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from pyredis.core.compat import version_number
 from pyredis.lib.histogram import Discard, Histogram
 
 if TYPE_CHECKING:
@@ -420,7 +421,7 @@ _NOWHERE: Final = Discard()
 class Command:
     """A declared command as one server has it: the spec's hot fields, and what this server counts.
 
-    ``nsec``: how long all its calls took, in nanoseconds.
+    ``nsec``: how long all its calls took, in nanoseconds. Subcommands newer than ``compat`` are left out.
     """
 
     __slots__ = (
@@ -441,7 +442,7 @@ class Command:
         "subs",
     )
 
-    def __init__(self, spec: CommandSpec) -> None:
+    def __init__(self, spec: CommandSpec, compat: int) -> None:
         self.spec = spec
         self.fullname = spec.fullname
         self.proc: Proc | None = spec.proc
@@ -459,7 +460,9 @@ class Command:
         """How long calls took, for LATENCY HISTOGRAM and INFO."""
         self.histogram: Histogram = self.recorded
         """Where a call is entered: ``recorded``, or nowhere while latency tracking is off."""
-        self.subs: dict[bytes, Command] = {name: Command(sub) for name, sub in spec.subs.items()}
+        self.subs: dict[bytes, Command] = {
+            name: Command(sub, compat) for name, sub in spec.subs.items() if version_number(sub.since) <= compat
+        }
 
     def track_latency(self, on: bool) -> None:
         """Begin or cease to record durations, the subcommands' too; what was recorded stays."""
@@ -476,9 +479,12 @@ class Command:
             sub.reset_stats()
 
 
-def build_table() -> dict[bytes, Command]:
-    """A fresh table of runtime commands for one server, from all declarations imported so far."""
-    return {name: Command(spec) for name, spec in COMMANDS.items()}
+def build_table(compat: int) -> dict[bytes, Command]:
+    """A fresh table of runtime commands for one server, from all declarations imported so far.
+
+    ``compat`` is the release that the server looks like (704 = 7.4): what is newer is left out.
+    """
+    return {name: Command(spec, compat) for name, spec in COMMANDS.items() if version_number(spec.since) <= compat}
 
 
 def all_commands(table: dict[bytes, Command]) -> list[Command]:
@@ -495,5 +501,5 @@ def find_command(table: dict[bytes, Command], name: bytes) -> Command | None:
 
 def renamed(table: dict[bytes, Command], names: dict[bytes, bytes]) -> dict[bytes, Command]:
     """``table`` with ``rename-command`` carried out: old name → new name, empty for a command taken away."""
-    moved = {new: table[old] for old, new in names.items() if new}
+    moved = {new: table[old] for old, new in names.items() if new and old in table}
     return {name: cmd for name, cmd in table.items() if name not in names} | moved

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pyredis.core.command import COMMANDS
+from pyredis.core.compat import NEWEST, RELEASES, version_number
 from pyredis.core.option_kinds import ConfigError, Kind
 from pyredis.lib.glob import compile_pattern
 from pyredis.lib.splitargs import split_args
@@ -37,7 +38,7 @@ class FileError(Exception):
     def report(self) -> str:
         """The text Redis prints on standard error."""
         where = f"Reading the configuration file, at line {self.number}\n>>> '{self.line}'\n" if self.number else ""
-        return f"\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n{where}{self.reason}\n"
+        return f"\n*** FATAL CONFIG FILE ERROR (Redis {RELEASES[NEWEST]}) ***\n{where}{self.reason}\n"
 
 
 class OpenError(Exception):
@@ -51,7 +52,9 @@ class Directive:
     """One directive. All of it is declaration: the value belongs to the configuration of each server.
 
     ``only``: the values that can be meant today, because the others ask for ``needs``, which does not exist yet;
-    ``idle``: why the value has nothing to act on.
+    ``idle``: why the value has nothing to act on; ``since``: the release of Redis that brought the directive, if it is
+    newer than 7.0 (with an older ``compat-version`` CONFIG does not know it); ``own``: not one of Redis's, so that
+    CONFIG GET answers it by its name only, and ``CONFIG GET *`` is as in Redis.
     """
 
     __slots__ = (
@@ -67,8 +70,10 @@ class Directive:
         "name",
         "needs",
         "only",
+        "own",
         "protected",
         "secret",
+        "since",
     )
 
     def __init__(
@@ -87,6 +92,8 @@ class Directive:
         only: tuple[Any, ...] | None = None,
         needs: str = "",
         idle: str = "",
+        since: str = "",
+        own: bool = False,
     ) -> None:
         self.kind = kind
         self.default = default
@@ -102,6 +109,8 @@ class Directive:
         self.only = only
         self.needs = needs
         self.idle = idle
+        self.since = since
+        self.own = own
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self.attribute = attribute
@@ -143,6 +152,10 @@ class Settings:
 
     # --- one value --------------------------------------------------------------------------------------------
 
+    def knows(self, one: Directive) -> bool:
+        """Whether CONFIG knows a directive: clients do not see those that are newer than ``compat-version``."""
+        return version_number(one.since) <= version_number(self.show("compat-version"))
+
     def show(self, name: str) -> str:
         """A directive's value as CONFIG GET answers it."""
         one = self.names[name]
@@ -163,13 +176,14 @@ class Settings:
         """CONFIG GET: name → value as text. What is no pattern is answered by the name it was asked for."""
         found: dict[str, str] = {}
         seen: set[str] = set()
+        known = {name: one for name, one in self.names.items() if self.knows(one)}
         for pattern in patterns:
             text = pattern.decode("utf-8", "surrogateescape")
             if not set("[*?") & set(text):
-                names = [text] if text.lower() in self.names else []
+                names = [text] if text.lower() in known else []
             else:
                 fits = compile_pattern(pattern, True)
-                names = [n for n, one in self.names.items() if not one.hidden and fits(n.encode())]
+                names = [n for n, one in known.items() if not one.hidden and not one.own and fits(n.encode())]
             for name in names:
                 if name.lower() not in seen:
                     seen.add(name.lower())
@@ -301,7 +315,7 @@ class Settings:
         seen: set[str] = set()
         for name, _ in pairs:
             one = self.names.get(name.lower())
-            if one is None:
+            if one is None or not self.knows(one):
                 if fault is None:
                     raise UnknownDirective(name)
                 continue

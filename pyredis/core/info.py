@@ -67,7 +67,7 @@ def _gcc_version() -> str:
 def _server(s: Server) -> Fields:
     up = int(monotonic() - s.started_monotonic)
     return [
-        ("redis_version", "7.0.15"),
+        ("redis_version", s.redis_version.decode()),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", f"pyredis-{__version__}"),

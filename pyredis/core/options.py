@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from pyredis.core.compat import NEWEST, RELEASES
 from pyredis.core.config import Directive, Settings
 from pyredis.core.option_kinds import (
     INT_MAX,
@@ -163,6 +164,9 @@ class Config(Settings):
     def __init__(self) -> None:
         super().__init__()
         self.dir = os.getcwd()
+
+    # Compatibility
+    compat_version: str = one_of(NEWEST, *RELEASES, mutable=False, own=True)
 
     # Connections
     bind: list[str] = special(Addresses(), ["*", "-::*"], apply=apply_bind, always_apply=True)

@@ -23,6 +23,7 @@ from pyredis.core.client import (
     Client,
 )
 from pyredis.core.command import CMD_FAST, Command, all_commands, build_table, renamed
+from pyredis.core.compat import RELEASES, version_number
 from pyredis.core.dispatch import (
     GATE_DISK_ERROR,
     GATE_PAUSED,
@@ -80,6 +81,9 @@ class Server(KeyspaceState):
         self.log = log
         self.config_file: str | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.compat = version_number(config.compat_version)
+        self.redis_version = RELEASES[config.compat_version].encode()
+        """What clients are told: ``b"7.0.15"``."""
         self.run_id = os.urandom(20).hex().encode()
         self.replid = os.urandom(20).hex().encode()
         """The replication ID: names this history of changes."""
@@ -88,7 +92,7 @@ class Server(KeyspaceState):
         self.started_monotonic = monotonic()
         self.tcp_port = config.port
         self.dbs = [Database(self, n) for n in range(config.databases)]
-        self.commands: dict[bytes, Command] = renamed(build_table(), config.renamed_commands)
+        self.commands: dict[bytes, Command] = renamed(build_table(self.compat), config.renamed_commands)
         self.fast = build_fast_table(self.commands)
         self.gates = 0
         self.slowlog_threshold_ns = 1 << 62

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 _TYPES: Final[dict[str, str]] = {
     "string": "string",
@@ -85,6 +85,13 @@ class Argument:
         self.multiple = False
         self.multiple_token = False
         self.arguments: tuple[Argument, ...] = ()
+
+    def changed(self, **fields: Any) -> Argument:
+        """A copy with some fields set anew."""
+        copy = Argument(self.name, self.type, self.token)
+        for field in Argument.__slots__:
+            setattr(copy, field, fields.get(field, getattr(self, field)))
+        return copy
 
 
 class _Parser:

@@ -90,6 +90,8 @@ class KeyspaceState:
         self.rng = random.Random()
         self.mstime = int(self.clock.time() * 1000)
         self.dbs: list[Database] = []
+        self.compat = 0
+        """The release of Redis that this server looks like, as a number: 704 is 7.4. It never changes."""
         self.dirty = 0
         """Changes of data since the last save; a command that changed nothing leaves it alone."""
         self.notify_flags = 0

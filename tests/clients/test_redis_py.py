@@ -263,15 +263,15 @@ async def test_asyncio(server: ServerProcess, oracle: ServerProcess, parser: str
 
 
 @pytest.fixture
-def client(server: ServerProcess, parser: str, protocol: int) -> Iterator[redis.Redis]:
-    made = plain(server, parser, protocol)
+def client(newest: ServerProcess, parser: str, protocol: int) -> Iterator[redis.Redis]:
+    made = plain(newest, parser, protocol)
     yield made
     made.close()
 
 
 @pytest.fixture
-async def aclient(server: ServerProcess, parser: str, protocol: int) -> AsyncIterator[redis.asyncio.Redis]:
-    made = by_asyncio(server, parser, protocol)
+async def aclient(newest: ServerProcess, parser: str, protocol: int) -> AsyncIterator[redis.asyncio.Redis]:
+    made = by_asyncio(newest, parser, protocol)
     yield made
     await made.aclose()
 
@@ -330,9 +330,9 @@ def test_pubsub(client: redis.Redis) -> None:
     assert client.pubsub_numsub("news") == [(b"news", 0)]
 
 
-def test_waiting(client: redis.Redis, server: ServerProcess, parser: str, protocol: int) -> None:
+def test_waiting(client: redis.Redis, newest: ServerProcess, parser: str, protocol: int) -> None:
     got: list[Any] = []
-    other = plain(server, parser, protocol)
+    other = plain(newest, parser, protocol)
     waiter = threading.Thread(target=lambda: got.append(other.blpop(["a", "b"], 10)))
     waiter.start()
     while not client.info("clients")["blocked_clients"]:

@@ -12,7 +12,7 @@ from pyredis.core.options import Config
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
 
-VISIBLE = sorted(name for name, one in Config.names.items() if not one.hidden)
+VISIBLE = sorted(name for name, one in Config.names.items() if not one.hidden and not one.own)
 RESTRICTED = {name for name, one in Config.names.items() if one.only is not None}
 OWN = {"port", "bind", "dir", "maxclients", "requirepass", "save"}
 """Directives that cut the tests off, depend on the process, or differ in their default: tests of their own."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import pyredis.commands.all  # noqa: F401  # rename-command must know them
 from pyredis.cli.server import Arguments
+from pyredis.core.compat import NEWEST, RELEASES
 from pyredis.core.config import FileError, OpenError
 from pyredis.core.options import Config
 from tests.support.servers import ORACLE
@@ -24,7 +25,7 @@ NOT_ALONE = {
 }
 """Directives that would make a redis-server do more than read its configuration and end for want of a port."""
 NAMES = [
-    *(name for name in Config.names if name not in NOT_ALONE),
+    *(name for name in Config.names if name not in NOT_ALONE and not Config.names[name].own),
     *("nope", "rename-command", "a.b", "list-max-ziplist-value", "list-max-ziplist-entries", "include"),
 ]
 VALUES = (
@@ -63,7 +64,8 @@ def oracle_says(argv: list[str], stdin: str = "") -> tuple[str, str]:
         cwd=tempfile.gettempdir(),
     )
     assert done.returncode == 1
-    return tuple(out.decode("utf-8", "surrogateescape") for out in (done.stderr, done.stdout))
+    stderr, stdout = (out.decode("utf-8", "surrogateescape") for out in (done.stderr, done.stdout))
+    return stderr.replace("(Redis 7.0.15)", f"(Redis {RELEASES[NEWEST]})"), stdout
 
 
 def we_say(argv: list[str], stdin: str = "") -> str:
@@ -173,7 +175,9 @@ def test_what_is_not_there_yet_is_refused_clearly() -> None:
         (["--shutdown-on-sigterm", "save"], "snapshots"),
     ):
         said = we_say(words)
-        assert what in said and said.startswith("\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading"), words
+        assert what in said and re.match(r"\n\*\*\* FATAL CONFIG FILE ERROR \(Redis [0-9.]+\) \*\*\*\nReading", said), (
+            words
+        )
 
 
 def test_help_version_and_the_refused_tools() -> None:
@@ -183,7 +187,7 @@ def test_help_version_and_the_refused_tools() -> None:
         assert one.hidden or re.search(rf"^  --{name}\s", said.stdout, re.MULTILINE), name
     assert run_ours("-h").stdout == said.stdout
     version = run_ours("-v")
-    assert version.returncode == 0 and version.stdout.startswith("Redis server v=7.0.15 sha=00000000:0 malloc=")
+    assert version.returncode == 0 and re.match("Redis server v=[0-9.]+ sha=00000000:0 malloc=", version.stdout)
     assert run_ours("--version").stdout == version.stdout
     for tool in ("--test-memory", "--check-system"):
         done = run_ours(tool, "10")

@@ -39,7 +39,7 @@ assert all_commands  # the commands are declared
 @pytest.fixture(scope="module")
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server of which SETRANGE can ask no more than a megabyte, which would only cost time."""
-    server = start_ours(tmp_path_factory.mktemp("victim"), "--proto-max-bulk-len", "1mb", "--databases", "4")
+    server = start_ours(tmp_path_factory.mktemp("victim"), "--proto-max-bulk-len", "1mb", "--databases", "4", compat="")
     yield server
     assert server.alive(), server.log()
     log = server.log_path.read_text(errors="replace")

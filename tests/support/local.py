@@ -7,6 +7,7 @@ from time import perf_counter_ns
 from pyredis.commands import all as all_commands
 from pyredis.core.blocked import unblock_client
 from pyredis.core.client import Client
+from pyredis.core.compat import NEWEST
 from pyredis.core.dispatch import run_batch
 from pyredis.core.logging import Logger
 from pyredis.core.options import Config
@@ -16,10 +17,11 @@ __all__ = ["LocalClient", "LocalServer", "all_commands"]
 
 
 class LocalServer(Server):
-    """A server whose log is silent and whose clock moves with ``clock.advance``."""
+    """A server whose log is silent and whose clock moves with ``clock.advance``; ``compat`` as ``compat-version``."""
 
-    def __init__(self) -> None:
+    def __init__(self, compat: str = NEWEST) -> None:
         config = Config()
+        config.compat_version = compat
         config.loglevel = "nothing"
         super().__init__(config, Logger(config))
 

@@ -75,9 +75,13 @@ class ServerProcess:
                 self.process.wait()
 
 
-def start_ours(cwd: Path, *args: str, file: Path | None = None) -> ServerProcess:
-    """pyredis, as ``python -m pyredis``, with a configuration file if one is given."""
-    return ServerProcess([sys.executable, "-m", "pyredis", *([str(file)] if file else [])], cwd, *args)
+def start_ours(cwd: Path, *args: str, file: Path | None = None, compat: str = "7.0") -> ServerProcess:
+    """pyredis, as ``python -m pyredis``, with a configuration file if one is given.
+
+    It looks like the oracle's release; ``compat`` chooses another (empty: the default, which is the newest).
+    """
+    face = ["--compat-version", compat] if compat else []
+    return ServerProcess([sys.executable, "-m", "pyredis", *([str(file)] if file else [])], cwd, *face, *args)
 
 
 def start_oracle(cwd: Path, *args: str, file: Path | None = None) -> ServerProcess:
