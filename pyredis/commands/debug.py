@@ -232,7 +232,7 @@ def _htstats_key(c: Client, argv: list[bytes]) -> bytes:
     table: Any = None
     if type(value) is SetObj and not value.intset:
         table = value.members
-    elif type(value) is HashObj and not value.packed:
+    elif isinstance(value, HashObj) and not value.packed:
         table = value.fields
     elif type(value) is ZSetObj and not value.packed:
         table = value.scores

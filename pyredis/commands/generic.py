@@ -172,7 +172,7 @@ def _rename(c: Client, argv: list[bytes], nx: bool) -> bytes:
         db.delete(new)
     when = db.get_expire(old)
     db.delete(old)
-    db.add(new, value)
+    db.adopt(new, value)
     if when >= 0:
         db.set_expire(new, when)
     modified(db, old, 0, NOTIFY_GENERIC, b"rename_from")
@@ -249,7 +249,7 @@ def move_command(c: Client, argv: list[bytes]) -> bytes | None:
     if value is None or target.lookup_write(key) is not None:
         return ZERO
     when = source.get_expire(key)
-    target.add(key, value)
+    target.adopt(key, value)
     if when >= 0:
         target.set_expire(key, when)
     source.delete(key)
@@ -295,7 +295,7 @@ def copy_command(c: Client, argv: list[bytes]) -> bytes | None:
         if not replace:
             return ZERO
         target.delete(argv[2])
-    target.add(argv[2], copy_value(value))
+    target.adopt(argv[2], copy_value(value))
     when = source.get_expire(argv[1])
     if when >= 0:
         target.set_expire(argv[2], when)

@@ -9,9 +9,10 @@ from pyredis.core.args import (
     incr_long_double,
     parse_scan_options,
     random_picks,
+    read_fields,
     read_hash,
     syntax_error,
-    write_hash,
+    write_fields,
 )
 from pyredis.core.client import Client
 from pyredis.core.command import (
@@ -28,8 +29,10 @@ from pyredis.core.command import (
     K,
     command,
 )
+from pyredis.core.hashes import purged
 from pyredis.core.propagate import rewrite
 from pyredis.engines.hash import HashObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_HASH
 from pyredis.lib.glob import compile_filter
@@ -53,11 +56,11 @@ from pyredis.resp.reply import (
 )
 
 
-def _hash_for_write(c: Client, key: bytes) -> HashObj:
-    value = write_hash(c.db, key)
+def _hash_for_write(c: Client, argv: list[bytes]) -> HashObj:
+    value = write_fields(c.db, argv)
     if value is None:
         value = HashObj()
-        c.db.add(key, value)
+        c.db.add(argv[1], value)
     return value
 
 
@@ -65,7 +68,7 @@ def _set_pairs(c: Client, argv: list[bytes], name: bytes) -> int:
     if len(argv) % 2:
         raise wrong_arity(name)
     config = c.server.config
-    value = _hash_for_write(c, argv[1])
+    value = _hash_for_write(c, argv)
     limit, size = config.hash_max_listpack_entries, config.hash_max_listpack_value
     created = 0
     if len(argv) == 4:
@@ -117,7 +120,8 @@ def hmset_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 def _set_one(c: Client, key: bytes, value: HashObj, field: bytes, data: bytes, event: bytes) -> None:
     config = c.server.config
-    value.set(field, data, config.hash_max_listpack_entries, config.hash_max_listpack_value)
+    # Not the volatile hash's own: the field keeps its deadline.
+    HashObj.set(value, field, data, config.hash_max_listpack_entries, config.hash_max_listpack_value)
     modified(c.db, key, 1, NOTIFY_HASH, event)
 
 
@@ -133,10 +137,10 @@ def _set_one(c: Client, key: bytes, value: HashObj, field: bytes, data: bytes, e
     usage="key field value",
 )
 def hsetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = write_hash(c.db, argv[1])
+    value = write_fields(c.db, argv)
     if value is not None and argv[2] in value.fields:
         return ZERO
-    _set_one(c, argv[1], _hash_for_write(c, argv[1]), argv[2], argv[3], b"hset")
+    _set_one(c, argv[1], _hash_for_write(c, argv), argv[2], argv[3], b"hset")
     return ONE
 
 
@@ -152,7 +156,7 @@ def hsetnx_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="key field",
 )
 def hget_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = read_hash(c.db, argv[1])
+    value = read_fields(c.db, argv)
     return NULL[c.resp] if value is None else bulk_or_null(value.fields.get(argv[2]), c.resp)
 
 
@@ -168,7 +172,7 @@ def hget_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="key field...",
 )
 def hmget_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = read_hash(c.db, argv[1])
+    value = read_fields(c.db, argv)
     fields: dict[bytes, bytes] = {} if value is None else value.fields
     return bulk_array_or_nulls([fields.get(field) for field in argv[2:]], c.resp)
 
@@ -239,7 +243,9 @@ def hvals_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="key",
 )
 def hlen_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = read_hash(c.db, argv[1])
+    value = c.db.lookup_read(argv[1])
+    if value is not None and type(value) is not HashObj:
+        value = purged(c.db, argv[1], value)
     return ZERO if value is None else integer(len(value))
 
 
@@ -255,7 +261,7 @@ def hlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="key field",
 )
 def hstrlen_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = read_hash(c.db, argv[1])
+    value = read_fields(c.db, argv)
     return integer(len(value.fields.get(argv[2], b""))) if value is not None else ZERO
 
 
@@ -271,7 +277,7 @@ def hstrlen_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="key field",
 )
 def hexists_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = read_hash(c.db, argv[1])
+    value = read_fields(c.db, argv)
     return ONE if value is not None and argv[2] in value.fields else ZERO
 
 
@@ -289,7 +295,7 @@ def hexists_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def hdel_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
-    value = write_hash(db, key)
+    value = write_fields(db, argv)
     if value is None:
         return ZERO
     removed = 0
@@ -316,7 +322,7 @@ def hdel_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     by = get_int(argv[3])
-    value = write_hash(c.db, argv[1])
+    value = write_fields(c.db, argv)
     old: int | None = 0
     if value is not None and argv[2] in value.fields:
         old = string2ll(value.fields[argv[2]])
@@ -326,7 +332,7 @@ def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     n = old + by
     if not LLONG_MIN <= n <= LLONG_MAX:
         raise CommandError(b"ERR increment or decrement would overflow")
-    _set_one(c, argv[1], _hash_for_write(c, argv[1]), argv[2], b"%d" % n, b"hincrby")
+    _set_one(c, argv[1], _hash_for_write(c, argv), argv[2], b"%d" % n, b"hincrby")
     return integer(n)
 
 
@@ -347,11 +353,17 @@ def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
         raise CommandError(NOT_A_FLOAT)
     if isinstance(by, float):
         raise CommandError(b"ERR value is NaN or Infinity")
-    value = write_hash(c.db, argv[1])
+    value = write_fields(c.db, argv)
     old = b"0" if value is None else value.fields.get(argv[2], b"0")
     result = incr_long_double(old, argv[3], b"ERR hash value is not a float")
-    _set_one(c, argv[1], _hash_for_write(c, argv[1]), argv[2], result, b"hincrbyfloat")
-    rewrite(c, [b"HSET", argv[1], argv[2], result])
+    value = _hash_for_write(c, argv)
+    _set_one(c, argv[1], value, argv[2], result, b"hincrbyfloat")
+    when = value.deadline(argv[2]) if type(value) is VolatileHashObj else -1
+    if when < 0:
+        rewrite(c, [b"HSET", argv[1], argv[2], result])
+    else:
+        deadline = [b"HPEXPIREAT", argv[1], b"%d" % when, b"FIELDS", b"1", argv[2]]
+        rewrite(c, [b"HSET", argv[1], argv[2], result], deadline)
     return bulk(result)
 
 
@@ -407,11 +419,13 @@ def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[2])
-    value = read_hash(c.db, argv[1])
+    found = c.db.lookup_read(argv[1])
+    value = None if found is None else purged(c.db, argv[1], found)
     if value is None:
         return array_header(2) + bulk(b"0") + EMPTY_ARRAY
     options = parse_scan_options(argv, 3, False)
     cursor, fields = value.scan(cursor, options.count)
+    fields = value.live(fields, c.server.mstime)
     if options.pattern is not None:
         fields = list(filter(compile_filter(options.pattern), fields))
     flat = [part for f in fields for part in (f, value.fields[f])]

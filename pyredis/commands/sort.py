@@ -124,7 +124,7 @@ class _Pattern:
             return None
         found = db.lookup_read(self.prefix + element + self.suffix)
         if self.field is not None:
-            return found.get(self.field) if type(found) is HashObj else None
+            return found.live_value(self.field, db.ks.mstime) if isinstance(found, HashObj) else None
         if type(found) is bytes:
             return found
         return bytes(found) if type(found) is bytearray else None

@@ -6,6 +6,7 @@ import re
 from random import Random
 from typing import Any, Final
 
+from pyredis.core.hashes import live_hash, with_live_fields
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
@@ -157,19 +158,27 @@ def write_set(db: Database, key: bytes) -> SetObj | None:
 
 
 def read_hash(db: Database, key: bytes) -> HashObj | None:
-    """The hash at a key, for reading."""
+    """The hash at a key, for reading as a whole: all fields that are in it count, none is due."""
     value = db.lookup_read(key)
     if value is None or type(value) is HashObj:
         return value
-    raise CommandError(WRONGTYPE)
+    return live_hash(db, key, value)
 
 
-def write_hash(db: Database, key: bytes) -> HashObj | None:
-    """The hash at a key, for a command that writes."""
-    value = db.fetch(key)
+def read_fields(db: Database, argv: list[bytes]) -> HashObj | None:
+    """The hash at the key ``argv[1]``, for reading the fields that ``argv`` names: none of these is due."""
+    value = db.lookup_read(argv[1])
     if value is None or type(value) is HashObj:
         return value
-    raise CommandError(WRONGTYPE)
+    return with_live_fields(db, argv, value, False)
+
+
+def write_fields(db: Database, argv: list[bytes]) -> HashObj | None:
+    """The hash at the key ``argv[1]``, for changing the fields that ``argv`` names: none of these is due."""
+    value = db.fetch(argv[1])
+    if value is None or type(value) is HashObj:
+        return value
+    return with_live_fields(db, argv, value, True)
 
 
 def read_zset(db: Database, key: bytes) -> ZSetObj | None:

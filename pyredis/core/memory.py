@@ -19,6 +19,7 @@ from pyredis.engines.key_index import KeyIndex
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
 from pyredis.engines.stream import StreamObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.engines.zset import ZSetObj
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pyredis.core.server import Server
 
 _FLOAT: Final = sys.getsizeof(1.0)
+_INT: Final = sys.getsizeof(1 << 40)
 _ID: Final = sys.getsizeof(1 << 100)
 _ENTRY: Final = 64
 """A key's share of its database's table: 24 bytes of entry and the index, in a table between 1/3 and 2/3 full."""
@@ -105,12 +107,14 @@ def value_bytes(value: Any, samples: int) -> int:
         total += sys.getsizeof(value.head) + sys.getsizeof(value.tail) + _elements(value, len(value), n)
     elif type(value) is SetObj:
         total += sys.getsizeof(value.members) + _elements(value.members, len(value), n) + _index_bytes(value.index)
-    elif type(value) is HashObj:
+    elif isinstance(value, HashObj):
         fields = value.fields
         total += sys.getsizeof(fields) + _elements(fields, len(fields), n) + _elements(fields.values(), len(fields), n)
         total += _index_bytes(value.index)
-        if value.expires is not None:
-            total += sys.getsizeof(value.expires)
+        if isinstance(value, VolatileHashObj):
+            total += sys.getsizeof(value.expires) + _INT * len(value.expires)
+            if value.timeline is not None:
+                total += 8 * value.timeline.entries
     elif type(value) is ZSetObj:
         total += sys.getsizeof(value.scores) + _elements(value.scores, len(value), n) + _FLOAT * len(value)
         total += _index_bytes(value.index)

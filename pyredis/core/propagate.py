@@ -55,7 +55,17 @@ def propagate_command(c: Client, db: int, argv: list[bytes]) -> None:
 def propagate_expired(db: Database, key: bytes) -> None:
     """A key expired: the master decides, so AOF and replicas get a DEL (hook of the keyspace)."""
     server: Server = db.ks  # type: ignore[assignment]  # the keyspace state is the server
-    also_propagate(server, db.id, [b"UNLINK" if server.config.lazyfree_lazy_expire else b"DEL", key])
+    _propagate_expiry(server, db.id, [b"UNLINK" if server.config.lazyfree_lazy_expire else b"DEL", key])
+
+
+def propagate_fields_expired(db: Database, key: bytes, fields: list[bytes]) -> None:
+    """Fields of a hash expired: AOF and replicas get an HDEL (hook of the keyspace)."""
+    server: Server = db.ks  # type: ignore[assignment]  # the keyspace state is the server
+    _propagate_expiry(server, db.id, [b"HDEL", key, *fields])
+
+
+def _propagate_expiry(server: Server, db: int, argv: list[bytes]) -> None:
+    also_propagate(server, db, argv)
     if not server.nesting and not server.executing:
         flush(server)
 

@@ -37,7 +37,7 @@ from pyredis.core.durability import AppendLog, Background
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
-from pyredis.core.propagate import propagate_expired
+from pyredis.core.propagate import propagate_expired, propagate_fields_expired
 from pyredis.core.slowlog import Slowlog
 from pyredis.core.stats import Stats
 from pyredis.engines.list import ListObj
@@ -152,6 +152,7 @@ class Server(KeyspaceState):
         self.on_watched = touch_watched_key
         self.on_notify = publish_keyspace_event
         self.on_expired = propagate_expired
+        self.on_fields_expired = propagate_fields_expired
         self.apply_slowlog_config()
         self.set_notify_flags(config.notify_keyspace_events)
 
@@ -391,6 +392,7 @@ class Server(KeyspaceState):
                 one.reset_stats()
         self.stats.reset()
         self.stat_keyspace_hits = self.stat_keyspace_misses = 0
+        self.stat_expired_subkeys = 0
         self.stat_expired_keys = self.stat_expired_time_cap_reached_count = self.stat_expire_cycle_usec = 0
 
     # --- cron -------------------------------------------------------------------------------------------------

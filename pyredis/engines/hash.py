@@ -5,14 +5,12 @@ would report and, once HSCAN or a random pick has been asked for, a `KeyIndex` o
 
 Invariants: ``packed`` never becomes true again; ``index``, when present, knows exactly the fields.
 
-``expires`` is reserved for the expiry of single fields (field → Unix milliseconds): None until a field first gets a
-deadline. The engine has no clock: whoever sets deadlines also removes the fields whose time has come. Deleting or
-overwriting a field forgets its deadline.
+A hash whose fields have deadlines is of another class, ``VolatileHashObj``: those that have none carry nothing for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from random import Random
 
 from pyredis.engines.key_index import KeyIndex
@@ -24,7 +22,7 @@ class HashObj:
     ``max_entries`` and ``max_value`` arguments are ``hash-max-listpack-entries`` and ``hash-max-listpack-value``.
     """
 
-    __slots__ = ("expires", "fields", "index", "packed")
+    __slots__ = ("fields", "index", "packed")
 
     def __init__(self) -> None:
         self.fields: dict[bytes, bytes] = {}
@@ -32,7 +30,6 @@ class HashObj:
         self.packed = True
         """Whether the encoding is ``listpack``; else it is ``hashtable``."""
         self.index: KeyIndex | None = None
-        self.expires: dict[bytes, int] | None = None
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -45,12 +42,10 @@ class HashObj:
         return iter(self.fields)
 
     def copy(self) -> HashObj:
-        """Return an independent hash with the same fields, deadlines and encoding: O(n)."""
+        """Return an independent hash with the same fields and encoding: O(n)."""
         o = HashObj()
         o.fields = self.fields.copy()
         o.packed = self.packed
-        if self.expires is not None:
-            o.expires = self.expires.copy()
         return o
 
     def encoding(self) -> str:
@@ -71,29 +66,7 @@ class HashObj:
             self.packed = False
         if self.index is not None and new:
             self.index.added(field)
-        if self.expires is not None:
-            self.expires.pop(field, None)
         return new
-
-    def set_pairs(self, args: Sequence[bytes], first: int, max_entries: int, max_value: int) -> int:
-        """Set the field-value pairs ``args[first:]`` (an even number of items); return how many fields are new."""
-        before = len(self.fields)
-        if not self.packed and self.index is None and self.expires is None:
-            fields = self.fields
-            for i in range(first, len(args), 2):
-                fields[args[i]] = args[i + 1]
-        else:
-            for i in range(first, len(args), 2):
-                self.set(args[i], args[i + 1], max_entries, max_value)
-        return len(self.fields) - before
-
-    def try_conversion(self, args: Sequence[bytes], first: int, max_value: int) -> None:
-        """Leave the listpack encoding if any of ``args[first:]`` is longer than ``max_value`` bytes."""
-        if self.packed:
-            for i in range(first, len(args)):
-                if len(args[i]) > max_value:
-                    self.packed = False
-                    return
 
     def delete(self, field: bytes) -> bool:
         """Remove ``field``; True if it was present: O(1)."""
@@ -101,9 +74,15 @@ class HashObj:
             return False
         if self.index is not None:
             self.index.removed(field)
-        if self.expires is not None:
-            self.expires.pop(field, None)
         return True
+
+    def live(self, fields: list[bytes], now: int) -> list[bytes]:
+        """Those of ``fields`` (all of this hash) whose time has not come by ``now`` (Unix milliseconds)."""
+        return fields
+
+    def live_value(self, field: bytes, now: int) -> bytes | None:
+        """The value of ``field``; None if it is not there, or its time has come by ``now``."""
+        return self.fields.get(field)
 
     def _indexed(self) -> KeyIndex:
         if self.index is None:
@@ -138,5 +117,3 @@ class HashObj:
         """Raise AssertionError if an invariant is broken."""
         if self.index is not None:
             self.index.check(self.fields)
-        if self.expires is not None:
-            assert self.expires.keys() <= self.fields.keys(), "a deadline without a field"

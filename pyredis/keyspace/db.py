@@ -3,10 +3,12 @@
 (Bodies of the hottest commands, GET and SET, look inside by name; a test compares them with the functions here.)
 
 Invariants: every key of ``expires`` is in ``dict``; an aggregate value is never empty; ``index``, when present, knows
-exactly the keys of ``dict``; ``gate`` is true whenever a plain ``dict.get`` would not be the whole truth of a lookup.
+exactly the keys of ``dict``; ``gate`` is true whenever a plain ``dict.get`` would not be the whole truth of a lookup;
+``volatile`` has every key whose hash has a field with a deadline, by a time that is not later than the first of them.
 
 A value's type is its class: ``bytes`` is a string (``bytearray`` one that was appended to or written into: encoding
-``raw``), ``ListObj``, ``SetObj``, ``HashObj``, ``ZSetObj`` the aggregates.
+``raw``), ``ListObj``, ``SetObj``, ``HashObj`` (``VolatileHashObj`` once fields of it have had deadlines), ``ZSetObj``
+the aggregates.
 """
 
 from __future__ import annotations
@@ -16,14 +18,17 @@ from itertools import islice
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Final
 
+from pyredis.engines.deadlines import Deadlines
 from pyredis.engines.key_index import KeyIndex
-from pyredis.keyspace.deadlines import Deadlines
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.keyspace.state import (
     HOOK_BLOCKING,
     HOOK_NOTIFY,
     HOOK_TRACKING,
     HOOK_WATCH,
     NOTIFY_EXPIRED,
+    NOTIFY_GENERIC,
+    NOTIFY_HASH,
     NOTIFY_KEY_MISS,
     NOTIFY_NEW,
 )
@@ -34,7 +39,9 @@ if TYPE_CHECKING:
 _RANDOM_TRIES: Final = 100
 
 Value = Any
-"""bytes | bytearray | ListObj | SetObj | HashObj | ZSetObj | …: told apart with ``type(value) is X``."""
+"""bytes | bytearray | ListObj | SetObj | HashObj | ZSetObj | …: told apart with ``type(value) is X``.
+
+Only of hashes there are two classes, plain and volatile: what holds for both asks ``isinstance(value, HashObj)``."""
 
 
 class Database:
@@ -51,11 +58,13 @@ class Database:
         "dict",
         "expires",
         "fetch",
+        "field_deadlines",
         "gate",
         "hooks",
         "id",
         "index",
         "ks",
+        "volatile",
         "watched_keys",
     )
 
@@ -66,6 +75,10 @@ class Database:
         self.expires: dict[bytes, int] = {}
         """Deadlines in Unix milliseconds."""
         self.deadlines = Deadlines()
+        self.volatile: dict[bytes, int] = {}
+        """Keys of hashes with fields that have deadlines → when to look after them, in Unix milliseconds."""
+        self.field_deadlines = Deadlines()
+        """The same keys by that time."""
         self.index: KeyIndex | None = None
         """For SCAN and RANDOMKEY; made when first asked for."""
         self.access: dict[bytes, int] | None = None
@@ -85,8 +98,8 @@ class Database:
         self.hooks = self.hooks | bit if on else self.hooks & ~bit
 
     def refresh_gate(self) -> None:
-        """Recompute ``gate`` after expires, index or access began or ceased to be used."""
-        self.gate = bool(self.expires) or self.index is not None or self.access is not None
+        """Recompute ``gate`` after expires, volatile, index or access began or ceased to be used."""
+        self.gate = bool(self.expires or self.volatile) or self.index is not None or self.access is not None
         self.fetch = self.lookup_write if self.gate else self.dict.get
 
     def _shut_gate(self) -> None:
@@ -98,7 +111,13 @@ class Database:
 
         Keys that come or go must still be told to ``index``, if there is one.
         """
-        return not self.gate or (self.access is None and self.expires.keys().isdisjoint(keys))
+        if not self.gate:
+            return True
+        return (
+            self.access is None
+            and self.expires.keys().isdisjoint(keys)
+            and (not self.volatile or self.volatile.keys().isdisjoint(keys))
+        )
 
     # --- looking up -------------------------------------------------------------------------------------------
 
@@ -217,6 +236,8 @@ class Database:
             self.dict[key] = value
             if not keep_ttl and key in self.expires:
                 self.persist(key)
+            if self.volatile and key in self.volatile:
+                self.forget_fields(key)
             if self.access is not None:
                 self.access[key] = self.ks.mstime // 1000
         else:
@@ -230,6 +251,8 @@ class Database:
         if self.gate:
             if key in self.expires:
                 self.persist(key)
+            if self.volatile and key in self.volatile:
+                self.forget_fields(key)
             if self.index is not None:
                 self.index.removed(key)
             if self.access is not None:
@@ -258,6 +281,53 @@ class Database:
             self.deadlines.clear()
             self.refresh_gate()
         return True
+
+    # --- fields of hashes with deadlines ----------------------------------------------------------------------
+
+    def adopt(self, key: bytes, value: Value) -> None:
+        """Add a key that is not there with a value that was made elsewhere, deadlines of fields included."""
+        self.add(key, value)
+        if type(value) is VolatileHashObj:
+            self.attend_fields(key, value)
+
+    def attend_fields(self, key: bytes, value: VolatileHashObj) -> None:
+        """The deadlines of a hash's fields were changed: see to it that it is looked after in time: O(1)."""
+        old = self.volatile.get(key)
+        if not value.expires:
+            if old is not None:
+                self.forget_fields(key)
+        elif old is None or value.next_due < old:
+            self.volatile[key] = value.next_due
+            self.field_deadlines.add(key, value.next_due, old, self.volatile)
+            if not self.gate:
+                self._shut_gate()
+
+    def forget_fields(self, key: bytes) -> None:
+        """Nothing at ``key`` has fields with deadlines any more."""
+        del self.volatile[key]
+        if not self.volatile:
+            self.field_deadlines.clear()
+            self.refresh_gate()
+
+    def expire_fields(self, key: bytes, value: VolatileHashObj, fields: list[bytes]) -> bool:
+        """Remove fields whose time has come, count and announce them; True if they were the last and the key is gone."""
+        ks = self.ks
+        for field in fields:
+            value.delete(field)
+        gone = not value.fields
+        if gone:
+            self.delete(key)
+        elif not value.expires and key in self.volatile:
+            self.forget_fields(key)
+        if self.hooks:
+            self.notify(key, NOTIFY_HASH, b"hexpired")
+            if gone:
+                self.notify(key, NOTIFY_GENERIC, b"del")
+            self.touched(key)
+        ks.stat_expired_subkeys += len(fields)
+        if ks.on_fields_expired is not None:
+            ks.on_fields_expired(self, key, fields)
+        return gone
 
     # --- whole database ---------------------------------------------------------------------------------------
 
@@ -292,6 +362,8 @@ class Database:
         self.dict = {}
         self.expires = {}
         self.deadlines.clear()
+        self.volatile = {}
+        self.field_deadlines.clear()
         self.index = None
         if self.access is not None:
             self.access = {}
@@ -307,7 +379,10 @@ class Database:
         main = getsizeof(self.dict)
         if self.index is not None:
             main += getsizeof(self.index.keys) + getsizeof(self.index.stale)
-        return main, getsizeof(self.expires) + 8 * self.deadlines.entries if self.expires else 0
+        deadlines = getsizeof(self.expires) + 8 * self.deadlines.entries if self.expires else 0
+        if self.volatile:
+            deadlines += getsizeof(self.volatile) + 8 * self.field_deadlines.entries
+        return main, deadlines
 
     def sample_deadlines(self, count: int) -> list[int]:
         """Milliseconds left to some keys with a deadline, at most ``count`` of them; below 0 for one that is due."""
@@ -319,6 +394,8 @@ class Database:
         self.dict, other.dict = other.dict, self.dict
         self.expires, other.expires = other.expires, self.expires
         self.deadlines, other.deadlines = other.deadlines, self.deadlines
+        self.volatile, other.volatile = other.volatile, self.volatile
+        self.field_deadlines, other.field_deadlines = other.field_deadlines, self.field_deadlines
         self.index, other.index = other.index, self.index
         self.access, other.access = other.access, self.access
         self.refresh_gate()

@@ -13,6 +13,7 @@ from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
 from pyredis.engines.stream import MAX_ID, StreamObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.engines.zset import ZSetObj
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ _TYPE_NUMBERS: Final[dict[type, int]] = {
     SetObj: 2,
     ZSetObj: 3,
     HashObj: 4,
+    VolatileHashObj: 4,
     StreamObj: 6,
 }
 _SIZE: Final = 20
 _WITH_DEADLINE: Final = b"!!expire!!"
+_FIELD_WITH_DEADLINE: Final = b"!!hexpire!!"
 
 
 def _hash(data: bytes | bytearray) -> int:
@@ -59,6 +62,9 @@ def _value(digest: int, value: Any, has_deadline: bool) -> int:
     elif type(value) is HashObj:
         for field, content in value.fields.items():
             digest ^= _pair(field, content)
+    elif type(value) is VolatileHashObj:
+        for field, content in value.fields.items():
+            digest ^= _pair(field, content, field in value.expires)
     elif type(value) is StreamObj:
         for ms, seq, flat in value.range(0, MAX_ID):
             digest = _mixed(digest, b"%d.%d" % (ms, seq))
@@ -69,8 +75,11 @@ def _value(digest: int, value: Any, has_deadline: bool) -> int:
     return digest ^ _hash(_WITH_DEADLINE) if has_deadline else digest
 
 
-def _pair(first: bytes, second: bytes) -> int:
-    return _hash(_mixed(_mixed(0, first), second).to_bytes(_SIZE, "big"))
+def _pair(first: bytes, second: bytes, has_deadline: bool = False) -> int:
+    digest = _mixed(_mixed(0, first), second)
+    if has_deadline:
+        digest ^= _hash(_FIELD_WITH_DEADLINE)
+    return _hash(digest.to_bytes(_SIZE, "big"))
 
 
 def value_digest(db: Database, key: bytes) -> bytes:

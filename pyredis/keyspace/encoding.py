@@ -8,6 +8,7 @@ from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
 from pyredis.engines.stream import StreamObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.lib.intparse import string2ll
 
@@ -18,6 +19,7 @@ TYPE_NAMES: Final[dict[type, bytes]] = {
     SetObj: b"set",
     ZSetObj: b"zset",
     HashObj: b"hash",
+    VolatileHashObj: b"hash",
     StreamObj: b"stream",
 }
 _EMBSTR_MAX: Final = 44
@@ -25,7 +27,7 @@ _SHARED: Final = (1 << 31) - 1
 
 
 def encoding_of(value: Any) -> bytes:
-    """The encoding Redis 7.0 would report."""
+    """The encoding Redis would report."""
     if type(value) is bytes:
         if string2ll(value) is not None:
             return b"int"

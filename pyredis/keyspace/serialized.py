@@ -12,6 +12,7 @@ from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
 from pyredis.engines.stream import MAX_PART, StreamObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.lib.fpconv import format_double
 from pyredis.lib.intparse import string2ll
@@ -23,6 +24,7 @@ _SAFE_BYTES: Final = 8192
 """The largest node where that setting is a number of elements."""
 _NODE_SLACK: Final = 8
 _RAW_ID: Final = 16
+_DEADLINE: Final = 8
 
 
 def _length_size(n: int) -> int:
@@ -100,6 +102,9 @@ def _intset_size(members: Iterable[bytes]) -> int:
 
 def packed_elements(value: HashObj | ZSetObj) -> list[bytes]:
     """A hash or sorted set as the flat sequence that its listpack holds."""
+    if type(value) is VolatileHashObj:
+        get = value.expires.get
+        return [text for field, data in value.fields.items() for text in (field, data, b"%d" % get(field, 0))]
     if isinstance(value, HashObj):
         return [text for pair in value.fields.items() for text in pair]
     return [text for member in value for text in (member, format_double(value.scores[member]))]
@@ -127,6 +132,19 @@ def _stream_size(value: StreamObj) -> int:
     return total
 
 
+def _hash_size(value: HashObj) -> int:
+    """With deadlines, the first of them comes before all else, and each field has its distance to that."""
+    first = min(value.expires.values(), default=0) if type(value) is VolatileHashObj else 0
+    total = _DEADLINE if first else 0
+    if value.packed:
+        return total + _blob_size(listpack_size(packed_elements(value)))
+    total += _length_size(len(value)) + sum(_string_size(k) + _string_size(v) for k, v in value.fields.items())
+    if type(value) is VolatileHashObj and first:
+        get = value.expires.get
+        total += sum(_length_size(max(get(field, 0) - first + 1, 0)) for field in value.fields)
+    return total
+
+
 def serialized_length(value: Any, fill: int, packed_threshold: int) -> int:
     """Bytes of the value in a snapshot, were it not compressed. O(n)."""
     if type(value) is ListObj:
@@ -136,10 +154,8 @@ def serialized_length(value: Any, fill: int, packed_threshold: int) -> int:
         if value.intset:
             return _blob_size(_intset_size(value.members))
         return _length_size(len(value)) + sum(map(_string_size, value.members))
-    if type(value) is HashObj:
-        if value.packed:
-            return _blob_size(listpack_size(packed_elements(value)))
-        return _length_size(len(value)) + sum(_string_size(k) + _string_size(v) for k, v in value.fields.items())
+    if isinstance(value, HashObj):
+        return _hash_size(value)
     if type(value) is ZSetObj:
         if value.packed:
             return _blob_size(listpack_size(packed_elements(value)))

@@ -105,6 +105,8 @@ class KeyspaceState:
         self.stat_keyspace_hits = 0
         self.stat_keyspace_misses = 0
         self.stat_expired_keys = 0
+        self.stat_expired_subkeys = 0
+        """Fields of hashes that have expired."""
         self.stat_expired_stale_perc = 0.0
         self.stat_expired_time_cap_reached_count = 0
         self.stat_expire_cycle_usec = 0
@@ -118,6 +120,8 @@ class KeyspaceState:
         """``(db, key)``: a key changed while client-side caching is on."""
         self.on_expired: Callable[[Database, bytes], None] | None = None
         """``(db, key)``: a key expired (already removed): tell AOF and replicas."""
+        self.on_fields_expired: Callable[[Database, bytes, list[bytes]], None] | None = None
+        """``(db, key, fields)``: fields of a hash expired (already removed): tell AOF and replicas."""
 
     def update_time(self) -> None:
         """Read the clock."""

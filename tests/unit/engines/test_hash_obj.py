@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pyredis.engines.hash import HashObj
 
@@ -44,12 +44,6 @@ class HashMachine(RuleBasedStateMachine):
         assert self.o.set(field, value, MAX_ENTRIES, MAX_VALUE) == self.note(field, value)
         assert self.o.get(field) == value
 
-    @rule(pairs=st.lists(st.tuples(FIELDS, VALUES), max_size=8))
-    def set_pairs(self, pairs: list[tuple[bytes, bytes]]) -> None:
-        new = sum(self.note(field, value) for field, value in pairs)
-        args = [b"HSET", b"key"] + [word for pair in pairs for word in pair]
-        assert self.o.set_pairs(args, 2, MAX_ENTRIES, MAX_VALUE) == new
-
     @rule(field=FIELDS)
     def delete(self, field: bytes) -> None:
         assert (field in self.o) == (field in self.model)
@@ -57,19 +51,6 @@ class HashMachine(RuleBasedStateMachine):
         assert self.o.get(field) is None
         self.model.pop(field, None)
         self.stayed.discard(field)
-
-    @rule(words=st.lists(st.sampled_from([b"short", b"12345678", b"123456789"]), max_size=4))
-    def convert(self, words: list[bytes]) -> None:
-        self.o.try_conversion([b"HSETNX", b"a very long key", *words], 2, MAX_VALUE)
-        if b"123456789" in words:
-            self.packed = False
-
-    @precondition(lambda self: self.model)
-    @rule(data=st.data(), when=st.integers(0, 9))
-    def expire(self, data: st.DataObject, when: int) -> None:
-        if self.o.expires is None:
-            self.o.expires = {}
-        self.o.expires[data.draw(st.sampled_from(sorted(self.model)))] = when
 
     @rule(count=st.integers(0, 40))
     def pick(self, count: int) -> None:
@@ -96,10 +77,7 @@ class HashMachine(RuleBasedStateMachine):
     @rule()
     def copy(self) -> None:
         other = self.o.copy()
-        assert other.expires == self.o.expires
         self.o.set(b"old", b"1", MAX_ENTRIES, MAX_VALUE)
-        if self.o.expires is not None:
-            self.o.expires[b"old"] = 1
         self.o = other
         self.scanning = False
 
@@ -114,18 +92,6 @@ class HashMachine(RuleBasedStateMachine):
 
 TestHash = HashMachine.TestCase
 TestHash.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
-
-
-def test_setting_or_deleting_a_field_forgets_its_deadline() -> None:
-    o = HashObj()
-    for field in (b"a", b"b", b"c"):
-        o.set(field, b"1", 128, 64)
-    o.expires = {b"a": 1, b"b": 2, b"c": 3}
-    o.set(b"a", b"2", 128, 64)
-    o.delete(b"b")
-    assert o.expires == {b"c": 3}
-    o.set_pairs([b"c", b"4"], 0, 128, 64)
-    assert o.expires == {}
 
 
 def test_an_empty_hash_has_no_random_field() -> None:
