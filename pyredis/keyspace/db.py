@@ -310,7 +310,7 @@ class Database:
             self.refresh_gate()
 
     def expire_fields(self, key: bytes, value: VolatileHashObj, fields: list[bytes]) -> bool:
-        """Remove fields whose time has come, count and announce them; True if they were the last and the key is gone."""
+        """Remove fields whose time has come, count and announce them; True if they were the last: the key is gone."""
         ks = self.ks
         for field in fields:
             value.delete(field)
