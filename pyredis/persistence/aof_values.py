@@ -14,6 +14,7 @@ from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
 from pyredis.engines.stream import MAX_ID, StreamObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.lib.fpconv import format_double
 from pyredis.resp.command import encode_command
@@ -50,7 +51,7 @@ def _value_commands(key: bytes, value: Any) -> Iterator[Argv]:
     elif kind is ZSetObj:
         pairs = [x for member, score in value.scores.items() for x in (format_double(score), member)]
         yield from _in_parts([b"ZADD", key], pairs, 2 * _AT_ONCE)
-    elif kind is HashObj:
+    elif isinstance(value, HashObj):
         yield from _hash_commands(key, value)
     elif kind is StreamObj:
         yield from _stream_commands(key, value)
@@ -66,8 +67,9 @@ def _in_parts(head: Argv, rest: Argv, size: int) -> Iterator[Argv]:
 def _hash_commands(key: bytes, value: HashObj) -> Iterator[Argv]:
     pairs = [x for pair in value.fields.items() for x in pair]
     yield from _in_parts([b"HMSET", key], pairs, 2 * _AT_ONCE)
-    for field, when in (value.expires or {}).items():
-        yield [b"HPEXPIREAT", key, b"%d" % when, b"FIELDS", b"1", field]
+    if isinstance(value, VolatileHashObj):
+        for field, when in value.expires.items():
+            yield [b"HPEXPIREAT", key, b"%d" % when, b"FIELDS", b"1", field]
 
 
 def _stream_commands(key: bytes, o: StreamObj) -> Iterator[Argv]:
