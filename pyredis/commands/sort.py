@@ -151,9 +151,9 @@ def _sorted(db: Database, elements: list[bytes], o: _Options) -> list[bytes]:
     weights: list[bytes | None] = list(elements) if by is None else [by.value(db, element) for element in elements]
     if o.alpha:
         # Plain ALPHA compares C strings (strcoll), with STORE whole ones: it must not depend on the locale.
-        if o.store is None:
-            weights = [weight if weight is None else _c_string(weight) for weight in weights]
         texts = [(weight is not None, weight or b"") for weight in weights]
+        if o.store is None:
+            texts = [(found, _c_string(text)) for found, text in texts]
         order = sorted(range(len(elements)), key=texts.__getitem__, reverse=o.desc)
         return [elements[i] for i in order]
     numbers: list[tuple[float, bytes]] = []

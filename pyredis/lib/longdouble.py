@@ -115,7 +115,7 @@ def milliseconds(seconds: Finite) -> int:
     mantissa, exponent = seconds
     product = add((mantissa * 1000, exponent), (0, exponent))  # rounded, as Redis multiplies long doubles
     if product is None:
-        return 1 << _MAX_EXPONENT
+        return 1 << 64  # as all that is not finite: later than any time
     n, exponent = product
     return n << exponent if exponent >= 0 else -(-n >> -exponent)
 

@@ -105,7 +105,7 @@ class ClientProtocol(asyncio.Protocol):
             client.flags |= CLIENT_UNIX_SOCKET
         self.client = client
         server.add_client(client)
-        self.reader.authenticated = not client.auth_required()
+        self.reader.limits.authenticated = not client.auth_required()
 
     def _refuse(self, message: bytes) -> None:
         assert self.transport is not None
@@ -171,8 +171,8 @@ class ClientProtocol(asyncio.Protocol):
     def _run_requests(self, c: Client, data: bytes, started: int) -> None:
         """Run what has arrived completely of anything but a single short request."""
         reader = self.reader
-        if reader.authenticated != c.authenticated:
-            reader.authenticated = not c.auth_required()
+        if reader.limits.authenticated != c.authenticated:
+            reader.limits.authenticated = not c.auth_required()
         batch = reader.feed(data)
         if batch:
             if len(batch) > _AT_ONCE:
@@ -180,7 +180,7 @@ class ClientProtocol(asyncio.Protocol):
                 run_pending(c)
             else:
                 run_batch(c, batch, started)
-            if not reader.authenticated:
+            if not reader.limits.authenticated:
                 self._one_by_one(c, reader)
         if reader.error is not None and not c.pending:
             self._protocol_error(c, reader.error.message)
@@ -188,7 +188,7 @@ class ClientProtocol(asyncio.Protocol):
     def _one_by_one(self, c: Client, reader: RequestReader) -> None:
         """Before authentication requests are parsed one at a time: each may be the AUTH that widens the limits."""
         while not c.flags & CLIENT_STOP and reader.error is None:
-            reader.authenticated = not c.auth_required()
+            reader.limits.authenticated = not c.auth_required()
             batch = reader.feed(b"")
             if not batch:
                 break
@@ -223,7 +223,6 @@ class ClientProtocol(asyncio.Protocol):
             self.server.free_client(self.client)
             self.client = None
             self.server.after_event()
-        self.reader.close()
         self.transport = None
         self.send = _nowhere
 
@@ -341,7 +340,7 @@ class ClientProtocol(asyncio.Protocol):
             del self.held[:size]
             self.data_received(data)
             self._go_on(c)  # there may be more, though nothing has paused the reading
-        elif self.paused or not reader.authenticated or reader.error is not None:
+        elif self.paused or not reader.limits.authenticated or reader.error is not None:
             self.data_received(b"")
 
     def _pause_reading(self) -> None:
@@ -366,8 +365,9 @@ class ClientProtocol(asyncio.Protocol):
     def limits_changed(self) -> None:
         """The configuration has other limits for clients now."""
         config = self.server.config
-        self.reader.proto_max_bulk_len = config.proto_max_bulk_len
-        self.reader.query_buffer_limit = config.client_query_buffer_limit
+        limits = self.reader.limits
+        limits.proto_max_bulk_len = config.proto_max_bulk_len
+        limits.query_buffer_limit = config.client_query_buffer_limit
         if self.transport is not None and not self.closing:
             self._set_high_water()
 

@@ -47,12 +47,23 @@ class ProtocolError(Exception):
         self.message = message
 
 
+class Limits:
+    """What a connection may send; its reader and parser look here. ``authenticated`` False narrows it."""
+
+    __slots__ = ("authenticated", "proto_max_bulk_len", "query_buffer_limit")
+
+    def __init__(self, proto_max_bulk_len: int, query_buffer_limit: int) -> None:
+        self.authenticated = False
+        self.proto_max_bulk_len = proto_max_bulk_len
+        self.query_buffer_limit = query_buffer_limit
+
+
 class _StrictParser:
     """Redis's parser, step by step. Keeps what is incomplete; never looks at the same byte of a value twice."""
 
     __slots__ = ("argc", "argv", "at", "buffer", "bulk_len", "limits")
 
-    def __init__(self, limits: RequestReader) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.buffer = bytearray()
         self.at = 0
@@ -177,32 +188,30 @@ class _StrictParser:
 
 
 class RequestReader:
-    """The reader of one connection. ``authenticated`` False narrows the limits; ``error`` ends it."""
+    """The reader of one connection; ``error`` ends it."""
 
-    __slots__ = ("_fast", "_strict", "authenticated", "error", "idle", "proto_max_bulk_len", "query_buffer_limit")
+    __slots__ = ("_fast", "_strict", "error", "idle", "limits")
 
     def __init__(self, *, proto_max_bulk_len: int = 512 << 20, query_buffer_limit: int = 1 << 30) -> None:
-        self.proto_max_bulk_len = proto_max_bulk_len
-        self.query_buffer_limit = query_buffer_limit
-        self.authenticated = False
+        self.limits = Limits(proto_max_bulk_len, query_buffer_limit)
         self.error: ProtocolError | None = None
         self.idle = True
         """True between requests: what comes next begins a new one."""
-        self._strict = _StrictParser(self)
+        self._strict = _StrictParser(self.limits)
         self._fast = hiredis.Reader(notEnoughData=None)
 
     def feed(self, data: bytes) -> list[list[bytes]]:
         """All requests that this chunk completes; what came before a protocol error (see ``error``) counts.
 
         A caller in a hurry asks :func:`split_request` first, while ``idle``: it is not asked again here.
-        While ``authenticated`` is False it is only the first: run it, then go on with an empty chunk.
+        While ``limits.authenticated`` is False it is only the first: run it, then go on with an empty chunk.
         """
         if self.error is not None:
             return []
         out: list[list[bytes]] = []
         strict = self._strict
         try:
-            if not self.authenticated:
+            if not self.limits.authenticated:
                 # It may be AUTH, which changes the limits of what follows.
                 strict.feed(data, out, one=True)
                 return out
@@ -256,10 +265,6 @@ class RequestReader:
                 self._strict.feed(data[len(whole) :], out)
                 return True
         return False
-
-    def close(self) -> None:
-        """The connection is over: reader and parser, which refer to each other, let go."""
-        del self._strict.limits
 
     def missing_bytes(self) -> int:
         """Bytes that the open argument still lacks, as far as it is known."""

@@ -107,13 +107,13 @@ def test_pieces_over_sockets(server: ServerProcess, guarded: tuple[ServerProcess
 def parse(pieces: list[bytes], authenticated: bool) -> tuple[list[list[bytes]], bytes | None, int]:
     """All requests, the error's text, and how many bytes are left over."""
     reader = RequestReader()
-    reader.authenticated = authenticated
+    reader.limits.authenticated = authenticated
     requests: list[list[bytes]] = []
     for piece in pieces:
         batch = reader.feed(piece)
         while batch:
             requests += batch
-            if reader.authenticated:
+            if reader.limits.authenticated:
                 break
             batch = reader.feed(b"")
     error = None if reader.error is None else reader.error.message

@@ -15,7 +15,7 @@ ARGV = st.lists(st.binary(max_size=40), min_size=1, max_size=5)
 
 def reader() -> RequestReader:
     new = RequestReader()
-    new.authenticated = True
+    new.limits.authenticated = True
     return new
 
 
