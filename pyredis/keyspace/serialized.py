@@ -22,7 +22,8 @@ _NODE_BYTES: Final = (4096, 8192, 16384, 32768, 65536)
 """The largest node for ``list-max-listpack-size`` -1, -2 …"""
 _SAFE_BYTES: Final = 8192
 """The largest node where that setting is a number of elements."""
-_NODE_SLACK: Final = 8
+NODE_SLACK: Final = 8
+"""Bytes that a node must have left when an element is added."""
 _RAW_ID: Final = 16
 _DEADLINE: Final = 8
 
@@ -68,13 +69,18 @@ class Node:
         self.elements: list[bytes] = []
 
 
+def node_limits(fill: int) -> tuple[int, int]:
+    """The most bytes and the most elements of a node, for ``list-max-listpack-size``."""
+    return (_SAFE_BYTES, max(fill, 1)) if fill >= 0 else (_NODE_BYTES[min(-fill, 5) - 1], 1 << 62)
+
+
 def quicklist_nodes(elements: Iterable[bytes], fill: int, packed_threshold: int) -> list[Node]:
     """The nodes of a list that was filled at its tail: listpacks up to a size, large elements alone. O(n).
 
     ``fill`` is ``list-max-listpack-size``: a number of elements, or negative a class of size.
     """
     nodes: list[Node] = []
-    most, count = (_SAFE_BYTES, max(fill, 1)) if fill >= 0 else (_NODE_BYTES[min(-fill, 5) - 1], 1 << 62)
+    most, count = node_limits(fill)
     for element in elements:
         if len(element) >= packed_threshold:
             node = Node(True)
@@ -84,7 +90,7 @@ def quicklist_nodes(elements: Iterable[bytes], fill: int, packed_threshold: int)
             continue
         size = element_size(element)
         last = nodes[-1] if nodes else None
-        if last is None or last.plain or last.size + size + _NODE_SLACK > most or len(last.elements) >= count:
+        if last is None or last.plain or last.size + size + NODE_SLACK > most or len(last.elements) >= count:
             nodes.append(Node(False))
         nodes[-1].size += size
         nodes[-1].elements.append(element)

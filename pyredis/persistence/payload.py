@@ -1,0 +1,53 @@
+"""What DUMP gives and RESTORE takes: a value's type and bytes as in a snapshot, the version, a checksum."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pyredis.engines.hash import HashObj
+from pyredis.lib.crc64 import crc64
+from pyredis.persistence import rdb_format as f
+from pyredis.persistence.rdb_format import EmptyKey, EncodingLimits, RdbError, Truncated
+from pyredis.persistence.rdb_read_values import READERS
+from pyredis.persistence.rdb_write_values import write_value
+
+_VERSION_BYTES: Final = 2
+_FOOTER: Final = _VERSION_BYTES + f.CHECKSUM_BYTES
+
+
+def version_for(value: Any) -> int:
+    """The version of the format that a value needs."""
+    return f.VERSION_HASH_FIELDS if type(value) is HashObj and value.expires else f.VERSION
+
+
+def dump_payload(value: Any, limits: EncodingLimits, compression: bool) -> bytes:
+    """A value as DUMP returns it."""
+    kind, parts = write_value(value, limits, compression)
+    body = b"".join([bytes((kind,)), *parts, version_for(value).to_bytes(_VERSION_BYTES, "little")])
+    return body + crc64(body).to_bytes(f.CHECKSUM_BYTES, "little")
+
+
+def verify_payload(payload: bytes, checksum: bool = True) -> bool:
+    """Whether a payload is of a known version and undamaged; a checksum of 0 says that none was computed."""
+    if len(payload) < _FOOTER:
+        return False
+    version = int.from_bytes(payload[-_FOOTER : -f.CHECKSUM_BYTES], "little")
+    if version > f.NEWEST_VERSION:
+        return False
+    if not checksum:
+        return True
+    written = int.from_bytes(payload[-f.CHECKSUM_BYTES :], "little")
+    return written == 0 or written == crc64(memoryview(payload)[: -f.CHECKSUM_BYTES])
+
+
+def load_payload(payload: bytes, limits: EncodingLimits, thorough: bool) -> Any | None:
+    """The value of a payload that :func:`verify_payload` has found good; None if it is damaged all the same."""
+    body = payload[:-_FOOTER]
+    read = READERS.get(body[0]) if body else None
+    if read is None:
+        return None
+    try:
+        value, end = read(body, 1, limits, thorough)
+    except (RdbError, Truncated, EmptyKey, IndexError, ValueError):
+        return None
+    return value if end == len(body) else None
