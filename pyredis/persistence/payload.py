@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pyredis.engines.hash import HashObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.lib.crc64 import crc64
 from pyredis.persistence import rdb_format as f
 from pyredis.persistence.rdb_format import EmptyKey, EncodingLimits, RdbError, Truncated
@@ -17,7 +17,7 @@ _FOOTER: Final = _VERSION_BYTES + f.CHECKSUM_BYTES
 
 def version_for(value: Any) -> int:
     """The version of the format that a value needs."""
-    return f.VERSION_HASH_FIELDS if type(value) is HashObj and value.expires else f.VERSION
+    return f.VERSION_HASH_FIELDS if type(value) is VolatileHashObj and value.expires else f.VERSION
 
 
 def dump_payload(value: Any, limits: EncodingLimits, compression: bool) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
+from pyredis.engines.volatile_hash import make_volatile
 from pyredis.engines.zset import ZSetObj
 from pyredis.lib.fpconv import strtod_lenient
 from pyredis.lib.listpack import decode_listpack
@@ -209,7 +210,9 @@ def _hash_with_deadlines(
     if expires:
         if not 0 < min(expires.values()) <= max(expires.values()) < 1 << 48:
             raise RdbError("a field of a hash has an impossible deadline", begin)
-        value.expires = expires
+        value = make_volatile(value)
+        for field, when in expires.items():
+            value.set_deadline(field, when)
     return value, end
 
 

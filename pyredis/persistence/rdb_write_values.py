@@ -12,6 +12,7 @@ from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
 from pyredis.engines.stream import StreamObj
+from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.engines.zset import ZSetObj
 from pyredis.keyspace.serialized import NODE_SLACK, node_limits
 from pyredis.lib.fpconv import format_double
@@ -63,7 +64,8 @@ def _hash_fields(value: HashObj, compression: bool) -> list[bytes]:
     return parts
 
 
-def _hash_with_deadlines(value: HashObj, expires: dict[bytes, int], compression: bool) -> tuple[int, list[bytes]]:
+def _hash_with_deadlines(value: VolatileHashObj, compression: bool) -> tuple[int, list[bytes]]:
+    expires = value.expires
     least = min(expires.values())
     head = least.to_bytes(8, "little", signed=True)
     if value.packed:
@@ -111,9 +113,9 @@ def write_value(value: Any, limits: EncodingLimits, compression: bool) -> tuple[
     kind = type(value)
     if kind is bytes or kind is bytearray:
         return f.TYPE_STRING, [string_bytes(value, compression)]
-    if kind is HashObj:
-        if value.expires:
-            return _hash_with_deadlines(value, value.expires, compression)
+    if kind is VolatileHashObj and value.expires:
+        return _hash_with_deadlines(value, compression)
+    if kind is HashObj or kind is VolatileHashObj:
         if value.packed:
             flat = [text for pair in value.fields.items() for text in pair]
             return f.TYPE_HASH_LISTPACK, [string_bytes(encode_listpack(flat), compression)]
