@@ -236,6 +236,7 @@ def _stats(s: Server) -> Fields:
         ("sync_full", 0),
         ("sync_partial_ok", 0),
         ("sync_partial_err", 0),
+        *([("expired_subkeys", s.stat_expired_subkeys)] if s.compat >= 704 else []),
         ("expired_keys", s.stat_expired_keys),
         ("expired_stale_perc", f"{_stale_percent(s):.2f}"),
         ("expired_time_cap_reached_count", s.stat_expired_time_cap_reached_count),
@@ -361,7 +362,10 @@ def _keyspace(s: Server) -> Fields:
         if len(db):
             left = db.sample_deadlines(_SAMPLE)
             ttl = sum(max(ms, 0) for ms in left) // len(left) if left else 0
-            fields.append((f"db{db.id}", f"keys={len(db)},expires={len(db.expires)},avg_ttl={ttl}"))
+            text = f"keys={len(db)},expires={len(db.expires)},avg_ttl={ttl}"
+            if s.compat >= 704:
+                text += f",subexpiry={len(db.volatile)}"
+            fields.append((f"db{db.id}", text))
     return fields
 
 
