@@ -106,7 +106,7 @@ def info_entry(spec: CommandSpec, resp: int, compat: int) -> bytes:
     return array(
         [
             bulk(spec.fullname),
-            integer(spec.arity),
+            integer(spec.arity_of(compat)),
             _names(spec.flags, FLAG_NAMES, resp),
             integer(first),
             integer(last),

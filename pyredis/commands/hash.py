@@ -414,7 +414,8 @@ def hrandfield_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(1) for every call. O(N) for a complete iteration, including enough command calls for the "
         "cursor to return back to 0. N is the number of elements inside the collection.."
     ),
-    usage="key cursor:int [MATCH pattern] [COUNT count:int]",
+    usage="key cursor:int [MATCH pattern] [COUNT count:int] [NOVALUES]@7.4.0",
+    history=(("7.4.0", "Added the `NOVALUES` flag."),),
     tips=(b"nondeterministic_output",),
 )
 def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -423,10 +424,10 @@ def hscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = None if found is None else purged(c.db, argv[1], found)
     if value is None:
         return array_header(2) + bulk(b"0") + EMPTY_ARRAY
-    options = parse_scan_options(argv, 3, False)
+    options = parse_scan_options(argv, 3, "hash", c.server.compat)
     cursor, fields = value.scan(cursor, options.count)
     fields = value.live(fields, c.server.mstime)
     if options.pattern is not None:
         fields = list(filter(compile_filter(options.pattern), fields))
-    flat = [part for f in fields for part in (f, value.fields[f])]
+    flat = fields if options.novalues else [part for f in fields for part in (f, value.fields[f])]
     return array_header(2) + bulk(b"%d" % cursor) + bulk_array(flat)

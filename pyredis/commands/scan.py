@@ -72,7 +72,7 @@ def keys_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def scan_command(c: Client, argv: list[bytes]) -> bytes | None:
     cursor = get_cursor(argv[1])
-    options = parse_scan_options(argv, 2, True)
+    options = parse_scan_options(argv, 2, "keys", c.server.compat)
     db = c.db
     cursor, keys = db.key_index().scan(cursor, options.count)
     if options.pattern is not None:

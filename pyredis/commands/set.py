@@ -473,7 +473,7 @@ def sscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_set(c.db, argv[1])
     if value is None:
         return array_header(2) + bulk(b"0") + EMPTY_ARRAY
-    options = parse_scan_options(argv, 3, False)
+    options = parse_scan_options(argv, 3, "set", c.server.compat)
     cursor, members = value.scan(cursor, options.count)
     if options.pattern is not None:
         members = list(filter(compile_filter(options.pattern), members))

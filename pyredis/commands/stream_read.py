@@ -118,6 +118,16 @@ def _resolve(c: Client, request: _Request) -> None:
                     b"return an empty result set."
                 )
             request.ids.append(0 if value is None else value.last_id)
+        elif text == b"+" and c.server.compat >= 704:
+            if grouped:
+                raise CommandError(
+                    b"ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+                    b"consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just "
+                    b"return an empty result set."
+                )
+            # The last entry; without any, the first that comes.
+            last = 0 if value is None else value.last_entry_id() if len(value) else value.last_id + 1
+            request.ids.append(max(last - 1, 0))
         elif text == b">":
             if not grouped:
                 raise CommandError(

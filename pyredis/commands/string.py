@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pyredis.core.args import get_int, incr_long_double, read_string, syntax_error, write_string
+from pyredis.core.args import get_int, incr_long_double, read_string, write_string
 from pyredis.core.client import Client
 from pyredis.core.command import (
     CMD_CHEAP,
@@ -24,6 +24,15 @@ from pyredis.core.command import (
     command,
 )
 from pyredis.core.propagate import rewrite
+from pyredis.core.strings import (
+    CONDITIONS,
+    SetOptions,
+    is_met,
+    parse_expire,
+    parse_getex_options,
+    parse_set_options,
+    string_or_none,
+)
 from pyredis.keyspace.db import Database
 from pyredis.keyspace.modified import modified, notify
 from pyredis.keyspace.state import NOTIFY_GENERIC, NOTIFY_STRING
@@ -42,74 +51,15 @@ from pyredis.resp.reply import (
 )
 
 _BIG: Final = 4096
+_READING: Final = CONDITIONS | {b"GET"}
 
 
 # --- SET and GET ----------------------------------------------------------------------------------------------------
 
 
-class SetOptions:
-    """What follows key and value in SET (or key in GETEX)."""
-
-    __slots__ = ("deadline", "expire", "get", "keep_ttl", "nx", "persist", "xx")
-
-    def __init__(self) -> None:
-        self.nx = self.xx = self.get = self.keep_ttl = self.persist = False
-        self.expire: tuple[bytes, bytes] | None = None
-        """EX, PX, EXAT or PXAT, and its argument as sent."""
-        self.deadline = 0
-        """Unix milliseconds, 0 = none."""
-
-
-def parse_expire(text: bytes, unit: bytes, now: int, command: bytes) -> int:
-    """A deadline in Unix milliseconds from the argument of EX, PX, EXAT or PXAT."""
-    n = get_int(text)
-    invalid = CommandError(b"ERR invalid expire time in '%b' command" % command)
-    if n <= 0:
-        raise invalid
-    if unit in (b"EX", b"EXAT"):
-        if n > LLONG_MAX // 1000:
-            raise invalid
-        n *= 1000
-    if unit in (b"EX", b"PX"):
-        if n > LLONG_MAX - now:
-            raise invalid
-        n += now
-    return n
-
-
-def parse_set_options(argv: list[bytes], at: int, is_set: bool) -> SetOptions:
-    """The options of SET or GETEX from position ``at`` on. The number behind EX and the like is not read yet."""
-    o = SetOptions()
-    while at < len(argv):
-        word = argv[at].upper()
-        if word == b"NX" and is_set and not o.xx:
-            o.nx = True
-        elif word == b"XX" and is_set and not o.nx:
-            o.xx = True
-        elif word == b"GET" and is_set:
-            o.get = True
-        elif word == b"KEEPTTL" and is_set and o.expire is None:
-            o.keep_ttl = True
-        elif word == b"PERSIST" and not is_set and o.expire is None:
-            o.persist = True
-        elif (
-            word in (b"EX", b"PX", b"EXAT", b"PXAT")
-            and o.expire is None
-            and not o.keep_ttl
-            and not o.persist
-            and at + 1 < len(argv)
-        ):
-            at += 1
-            o.expire = word, argv[at]
-        else:
-            raise syntax_error()
-        at += 1
-    return o
-
-
 def set_get_keys(argv: list[bytes]) -> list[tuple[int, int]]:
-    """SET's key: read only where GET asks for the old value."""
-    get = any(word.upper() == b"GET" for word in argv[3:])
+    """SET's key: read only where GET asks for the old value, or a condition looks at it."""
+    get = any(word.upper() in _READING for word in argv[3:])
     return [(1, KEY_RW | KEY_ACCESS | KEY_UPDATE if get else KEY_OW | KEY_UPDATE)]
 
 
@@ -130,7 +80,8 @@ def set_get_keys(argv: list[bytes]) -> list[tuple[int, int]]:
     summary="Set a string, optionally with conditions and a deadline.",
     complexity="O(1)",
     usage=(
-        "key value condition=[NX|XX]@2.6.12 [GET]@6.2.0 "
+        "key value condition=[NX|XX|IFEQ ifeq-value@8.4.0|IFNE ifne-value@8.4.0|IFDEQ ifdeq-digest:int@8.4.0|"
+        "IFDNE ifdne-digest:int@8.4.0]@2.6.12 [GET]@6.2.0 "
         "expiration=[EX seconds:int@2.6.12|PX milliseconds:int@2.6.12|EXAT unix-time-seconds:time@6.2.0|PXAT "
         "unix-time-milliseconds:time@6.2.0|KEEPTTL@6.0.0]"
     ),
@@ -139,6 +90,7 @@ def set_get_keys(argv: list[bytes]) -> list[tuple[int, int]]:
         ("6.0.0", "Added the `KEEPTTL` option."),
         ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
         ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+        ("8.4.0", "Added 'IFEQ', 'IFNE', 'IFDEQ', 'IFDNE' options."),
     ),
 )
 def set_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -157,7 +109,7 @@ def set_command(c: Client, argv: list[bytes]) -> bytes | None:
         unit = argv[3].upper()
         if unit in (b"EX", b"PX"):
             return _set_with_deadline(c, key, argv[2], parse_expire(argv[4], unit, c.server.mstime, b"set"))
-    options = parse_set_options(argv, 3, True)
+    options = parse_set_options(argv, 3, c.server.compat)
     if options.expire is not None:
         options.deadline = parse_expire(options.expire[1], options.expire[0], c.server.mstime, b"set")
     return set_generic_command(c, key, argv[2], options)
@@ -183,11 +135,13 @@ def set_generic_command(c: Client, key: bytes, value: bytes, o: SetOptions) -> b
     reply = _old_value(old, c.resp) if o.get else OK
     if (o.nx and old is not None) or (o.xx and old is None):
         return reply if o.get else NULL[c.resp]
+    if o.condition and not is_met(o.condition, o.operand, string_or_none(old)):
+        return reply if o.get else NULL[c.resp]
     db.set_key(key, value, o.keep_ttl)
     if o.deadline:
         db.set_expire(key, o.deadline)
         rewrite(c, [b"SET", key, value, b"PXAT", b"%d" % o.deadline])
-    elif o.get:
+    elif o.get or o.condition:
         rewrite(c, [b"SET", key, value, *[b"NX"] * o.nx, *[b"XX"] * o.xx, *[b"KEEPTTL"] * o.keep_ttl])
     modified(db, key, 1, NOTIFY_STRING, b"set")
     if o.deadline:
@@ -352,7 +306,7 @@ def getdel_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def getex_command(c: Client, argv: list[bytes]) -> bytes | None:
     db, key = c.db, argv[1]
-    o = parse_set_options(argv, 2, False)
+    o = parse_getex_options(argv)
     value = read_string(db, key)
     if value is None:
         return NULL[c.resp]

@@ -36,8 +36,10 @@ from pyredis.lib.glob import compile_filter
 from pyredis.resp.reply import (
     EMPTY_ARRAY,
     NULL,
+    NULL_ARRAY,
     ONE,
     ZERO,
+    array,
     array_header,
     bulk,
     bulk_array,
@@ -183,21 +185,30 @@ def zmscore_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 def _rank(c: Client, argv: list[bytes], reverse: bool) -> bytes:
+    with_score = len(argv) > 3
+    if with_score and (len(argv) > 4 or argv[3].upper() != b"WITHSCORE"):
+        raise syntax_error()
     value = read_zset(c.db, argv[1])
     rank = None if value is None else value.rank(argv[2], reverse)
-    return NULL[c.resp] if rank is None else integer(rank)
+    if value is None or rank is None:
+        return NULL_ARRAY[c.resp] if with_score else NULL[c.resp]
+    if not with_score:
+        return integer(rank)
+    return array([integer(rank), double(value.scores[argv[2]], c.resp)])
 
 
 @command(
     b"ZRANK",
-    3,
+    -3,
     CMD_READONLY | CMD_FAST,
     keys=(K(1, KEY_RO | KEY_ACCESS),),
     group="sorted_set",
     since="2.0.0",
     summary="Return a member's position, lowest score first.",
     complexity="O(log(N))",
-    usage="key member",
+    usage="key member [WITHSCORE]@7.2.0",
+    history=(("7.2.0", "Added the optional `WITHSCORE` argument."),),
+    arity_before=("7.2.0", 3),
 )
 def zrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, False)
@@ -205,14 +216,16 @@ def zrank_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 @command(
     b"ZREVRANK",
-    3,
+    -3,
     CMD_READONLY | CMD_FAST,
     keys=(K(1, KEY_RO | KEY_ACCESS),),
     group="sorted_set",
     since="2.0.0",
     summary="Return a member's position, highest score first.",
     complexity="O(log(N))",
-    usage="key member",
+    usage="key member [WITHSCORE]@7.2.0",
+    history=(("7.2.0", "Added the optional `WITHSCORE` argument."),),
+    arity_before=("7.2.0", 3),
 )
 def zrevrank_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _rank(c, argv, True)
@@ -384,7 +397,7 @@ def zscan_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
     if value is None:
         return array_header(2) + bulk(b"0") + EMPTY_ARRAY
-    options = parse_scan_options(argv, 3, False)
+    options = parse_scan_options(argv, 3, "zset", c.server.compat)
     cursor, members = value.scan(cursor, options.count)
     if options.pattern is not None:
         members = list(filter(compile_filter(options.pattern), members))

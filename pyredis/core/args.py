@@ -198,21 +198,28 @@ def write_zset(db: Database, key: bytes) -> ZSetObj | None:
 
 
 class ScanOptions:
-    """``[MATCH pattern] [COUNT count] [TYPE type]``."""
+    """``[MATCH pattern] [COUNT count] [TYPE type] [NOVALUES]``."""
 
-    __slots__ = ("count", "pattern", "type")
+    __slots__ = ("count", "novalues", "pattern", "type")
 
     def __init__(self) -> None:
         self.count = 10
+        self.novalues = False
         self.pattern: bytes | None = None
         self.type: bytes | None = None
 
 
-def parse_scan_options(argv: list[bytes], at: int, keyspace: bool) -> ScanOptions:
-    """The options of SCAN (``keyspace``) and of HSCAN, SSCAN, ZSCAN from position ``at`` on."""
+def parse_scan_options(argv: list[bytes], at: int, of: str, compat: int) -> ScanOptions:
+    """The options of SCAN (``of`` is ``keys``) and of HSCAN (``hash``), SSCAN, ZSCAN from position ``at`` on."""
     options = ScanOptions()
     while at < len(argv):
         word = argv[at].upper()
+        if word == b"NOVALUES" and compat >= 704:
+            if of != "hash":
+                raise CommandError(b"ERR NOVALUES option can only be used in HSCAN")
+            options.novalues = True
+            at += 1
+            continue
         if at + 1 >= len(argv):
             raise syntax_error()
         if word == b"COUNT":
@@ -221,7 +228,7 @@ def parse_scan_options(argv: list[bytes], at: int, keyspace: bool) -> ScanOption
                 raise syntax_error()
         elif word == b"MATCH":
             options.pattern = None if argv[at + 1] == b"*" else argv[at + 1]
-        elif word == b"TYPE" and keyspace:
+        elif word == b"TYPE" and of == "keys":
             options.type = argv[at + 1]
         else:
             raise syntax_error()

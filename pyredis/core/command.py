@@ -257,9 +257,8 @@ class CommandSpec:
 
     __slots__ = (
         "acl",
-        "argc_max",
-        "argc_min",
         "arity",
+        "arity_before",
         "complexity",
         "deprecated_since",
         "doc_flags",
@@ -288,8 +287,8 @@ class CommandSpec:
         """The last word, upper case: ``b"GET"``."""
         self.parent: bytes = parent.upper() if sub else b""
         self.arity = arity
-        self.argc_min = abs(arity)
-        self.argc_max = arity if arity > 0 else 1 << 31
+        self.arity_before: tuple[str, int] | None = None
+        """A version, and the arity of the releases before it."""
         self.flags = flags
         self.proc: Proc | None = None
         self.keys: tuple[KeySpec, ...] = ()
@@ -306,6 +305,12 @@ class CommandSpec:
         self.replaced_by = ""
         self.doc_flags: tuple[str, ...] = ()
         self.subs: dict[bytes, CommandSpec] = {}
+
+    def arity_of(self, compat: int) -> int:
+        """The arity in a release (704 = 7.4)."""
+        if self.arity_before is not None and compat < version_number(self.arity_before[0]):
+            return self.arity_before[1]
+        return self.arity
 
 
 COMMANDS: dict[bytes, CommandSpec] = {}
@@ -364,16 +369,18 @@ def command(
     deprecated_since: str = "",
     replaced_by: str = "",
     doc_flags: tuple[str, ...] = (),
+    arity_before: tuple[str, int] | None = None,
 ) -> Callable[[Proc], Proc]:
     """Declare a command; returns the function unwrapped.
 
-    ``arity`` counts the command's name (and the subcommand's); negative means "at least". ``acl`` names the
-    categories where they are not the group's own; those implied by the flags are always added.
+    ``arity`` counts the command's name (and the subcommand's); negative means "at least"; ``arity_before`` is a version
+    and the arity of the releases before it. ``acl`` names the categories where they are not the group's own; those
+    implied by the flags are always added.
     """
 
     def register(proc: Proc) -> Proc:
         spec = CommandSpec(fullname, arity, flags)
-        spec.proc = proc
+        spec.proc, spec.arity_before = proc, arity_before
         spec.group, spec.since, spec.summary, spec.complexity = group, since, summary, complexity
         spec.usage, spec.keys, spec.get_keys = usage, keys, get_keys
         spec.tips, spec.history = tips, history
@@ -450,8 +457,9 @@ class Command:
         self.flags = spec.flags
         self.by_run = bool(spec.flags & (CMD_FAST | CMD_CHEAP))
         """Whether a run of calls is measured as one."""
-        self.argc_min = spec.argc_min
-        self.argc_max = spec.argc_max
+        arity = spec.arity_of(compat)
+        self.argc_min = abs(arity)
+        self.argc_max = arity if arity > 0 else 1 << 31
         self.calls = 0
         self.nsec = 0
         self.rejected_calls = 0

@@ -1,0 +1,83 @@
+"""Options that came after 7.0, by the examples and sentences of their public documentation (each names its page)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.local import LocalClient, LocalServer
+
+
+@pytest.fixture
+def c() -> LocalClient:
+    return LocalServer().client()
+
+
+def test_rank_with_score(c: LocalClient) -> None:
+    """https://redis.io/docs/latest/commands/zrank/ and /zrevrank/"""
+    c.call("ZADD", "myzset", 1, "one", 2, "two", 3, "three")
+    assert c.call("ZRANK", "myzset", "three") == b":2\r\n"
+    assert c.call("ZRANK", "myzset", "four") == b"$-1\r\n"
+    assert c.call("ZRANK", "myzset", "three", "WITHSCORE") == b"*2\r\n:2\r\n$1\r\n3\r\n"
+    assert c.call("ZRANK", "myzset", "four", "WITHSCORE") == b"*-1\r\n"
+    assert c.call("ZREVRANK", "myzset", "three", "withscore") == b"*2\r\n:0\r\n$1\r\n3\r\n"
+    assert c.call("ZREVRANK", "none", "four", "WITHSCORE") == b"*-1\r\n"
+    for more in (("SCORE",), ("WITHSCORES",), ("WITHSCORE", "x")):
+        assert c.call("ZRANK", "none", "a", *more) == b"-ERR syntax error\r\n"
+    c.call("HELLO", 3)
+    assert c.call("ZRANK", "myzset", "one", "WITHSCORE") == b"*2\r\n:0\r\n,1\r\n"
+    assert c.call("ZRANK", "myzset", "four", "WITHSCORE") == b"_\r\n"
+
+
+def test_rank_before_7_2() -> None:
+    c = LocalServer("7.0").client()
+    assert c.call("ZRANK", "z", "m", "WITHSCORE") == b"-ERR wrong number of arguments for 'zrank' command\r\n"
+    assert b"\r\n:3\r\n" in c.call("COMMAND", "INFO", "zrank")
+    assert b"\r\n:-3\r\n" in LocalServer("7.2").client().call("COMMAND", "INFO", "zrank")
+
+
+def test_hscan_novalues(c: LocalClient) -> None:
+    """https://redis.io/docs/latest/commands/hscan/"""
+    c.call("HSET", "myhash", "a", 1, "b", 2)
+    assert c.call("HSCAN", "myhash", 0) == b"*2\r\n$1\r\n0\r\n*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n"
+    assert c.call("HSCAN", "myhash", 0, "NOVALUES") == b"*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n"
+    only_b = b"*2\r\n$1\r\n0\r\n*1\r\n$1\r\nb\r\n"
+    assert c.call("HSCAN", "myhash", 0, "MATCH", "b*", "novalues", "COUNT", 5) == only_b
+    error = b"-ERR NOVALUES option can only be used in HSCAN\r\n"
+    c.call("SADD", "s", "x")
+    c.call("ZADD", "z", 1, "x")
+    assert c.call("SSCAN", "s", 0, "NOVALUES") == c.call("ZSCAN", "z", 0, "NOVALUES") == error
+    assert c.call("SCAN", 0, "NOVALUES") == error
+    old = LocalServer("7.2").client()
+    old.call("HSET", "h", "a", 1)
+    assert old.call("HSCAN", "h", 0, "NOVALUES") == b"-ERR syntax error\r\n"
+
+
+def test_xread_last_entry(c: LocalClient) -> None:
+    """https://redis.io/docs/latest/commands/xread/ ("The special + ID")"""
+    for stream in ("streamA", "streamB"):
+        for number in (1, 2, 3):
+            c.call("XADD", stream, f"{number}-0", "f", number)
+    c.call("XDEL", "streamB", "3-0")
+    a = b"*2\r\n$7\r\nstreamA\r\n*1\r\n*2\r\n$3\r\n3-0\r\n*2\r\n$1\r\nf\r\n$1\r\n3\r\n"
+    b = b"*2\r\n$7\r\nstreamB\r\n*1\r\n*2\r\n$3\r\n2-0\r\n*2\r\n$1\r\nf\r\n$1\r\n2\r\n"
+    assert c.call("XREAD", "STREAMS", "streamA", "streamB", "streamC", "+", "+", "+") == b"*2\r\n" + a + b
+    assert c.call("XREAD", "COUNT", 5, "BLOCK", 0, "STREAMS", "streamA", "+") == b"*1\r\n" + a
+    c.call("XADD", "empty", "5-0", "f", "v")
+    c.call("XTRIM", "empty", "MAXLEN", 0)
+    assert c.call("XREAD", "STREAMS", "empty", "+") == c.call("XREAD", "STREAMS", "none", "+") == b"*-1\r\n"
+    c.call("XGROUP", "CREATE", "streamA", "g", 0)
+    error = c.call("XREADGROUP", "GROUP", "g", "me", "STREAMS", "streamA", "+")
+    assert error.startswith(b"-ERR The + ID is meaningless in the context of XREADGROUP:")
+    old = LocalServer("7.2").client()
+    assert old.call("XREAD", "STREAMS", "a", "+").startswith(b"-ERR Invalid stream ID")
+
+
+def test_xread_waits_for_the_first_entry() -> None:
+    """https://redis.io/docs/latest/commands/xread/ ("The special + ID")"""
+    server = LocalServer()
+    reader, writer = server.client(), server.client()
+    writer.call("XADD", "s", "5-0", "f", "v")
+    writer.call("XTRIM", "s", "MAXLEN", 0)
+    assert reader.call("XREAD", "BLOCK", 0, "STREAMS", "none", "s", "+", "+") == b""
+    writer.call("XADD", "s", "6-0", "f", "v")
+    assert reader.output == b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n6-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
