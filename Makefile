@@ -28,10 +28,10 @@ examples: $(VENV)/.stamp-test  ## run the examples against the server on PORT
 	@set -e; for file in $(filter-out %/common.py,$(wildcard examples/*.py)); do \
 		echo "$$file:"; $(BIN)/python $$file --url redis://127.0.0.1:$(PORT); done
 
-test: $(VENV)/.stamp-test | /usr/bin/redis-server  ## install what the tests need, then run them all
+test: $(VENV)/.stamp-test | /usr/bin/redis-server /usr/bin/openssl  ## install what the tests need, then run them all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-bench: $(VENV)/.stamp-bench | /usr/bin/redis-server  ## measure ours beside redis-server, write benchmarks/results
+bench: $(VENV)/.stamp-bench | /usr/bin/redis-server /usr/bin/openssl  ## measure ours beside redis-server, write benchmarks/results
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
 docs: $(VENV)/.stamp-run  ## write what the documents say about single commands
@@ -79,3 +79,8 @@ $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server redis-tools
 	-$(SUDO) service redis-server stop
+
+# Makes the certificates of the tests and benchmarks.
+/usr/bin/openssl:
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends openssl

@@ -59,6 +59,8 @@ class App:
         """Close sockets and connections."""
         self.server.stop_cron()
         self.listeners.close()
+        for unfinished in list(self.server.handshakes):
+            unfinished.abort()
         for c in list(self.server.clients.values()):
             self.server.flush_client(c)
             c.conn.close(True)
@@ -134,9 +136,9 @@ async def _serve(app: App, process: Process) -> int:
     process.set_oom_score(config)
     collector = Collector(server, loop)
     server.cron_jobs.append(collector.cron)
-    log.notice(f"Running mode=standalone, port={config.port}.")
+    log.notice(f"Running mode=standalone, port={config.port or config.tls_port}.")
     log.warning("Server initialized")
-    if app.listeners.tcp:
+    if app.listeners.tcp.sockets or app.listeners.tls.sockets:
         log.notice("Ready to accept connections")
     if app.listeners.unix is not None:
         log.notice(f"The server is now ready to accept connections at {config.unixsocket}")
@@ -169,7 +171,7 @@ def _warn_about_backlog(config: Config, log: Logger) -> None:
 def _announce(config: Config, config_file: str | None, log: Logger, loop_name: str) -> None:
     """The first lines: a banner for people, Redis's lines for log files."""
     if (log.terminal and not config.logfile) or config.always_show_logo:
-        where = f"port {config.port}" if config.port else config.unixsocket
+        where = f"port {config.port or config.tls_port}" if config.port or config.tls_port else config.unixsocket
         log.banner(
             [
                 "",

@@ -81,7 +81,7 @@ def _server(s: Server) -> Fields:
         ("process_id", s.pid),
         ("process_supervised", s.config.supervised),
         ("run_id", s.run_id.decode()),
-        ("tcp_port", s.tcp_port),
+        ("tcp_port", s.config.port or s.config.tls_port),
         ("server_time_usec", int(s.clock.time() * 1e6)),
         ("uptime_in_seconds", up),
         ("uptime_in_days", up // 86400),

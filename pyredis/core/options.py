@@ -58,6 +58,20 @@ def apply_bind(server: Server) -> None:
         raise ConfigError("Failed to bind to specified addresses.")
 
 
+def apply_tls_port(server: Server) -> None:
+    """Listen for TLS on another port; the certificates are read if they were not in use yet."""
+    if server.listeners is not None:
+        if not server.listeners.configure_tls(again=False):
+            raise ConfigError(_BAD_TLS)
+        apply_port(server)
+
+
+def apply_tls(server: Server) -> None:
+    """Connections to come are met with the new certificates and rules; those that are there keep theirs."""
+    if server.listeners is not None and not server.listeners.configure_tls(again=True):
+        raise ConfigError(_BAD_TLS)
+
+
 def apply_maxclients(server: Server) -> None:
     """More clients need more open files."""
     if server.process is not None:
@@ -127,6 +141,11 @@ def text(default: str, check: Any = None, binary: bool = False, **more: Any) -> 
     return Directive(Text(check, binary), default, **more)
 
 
+def tls_file(**more: Any) -> Any:
+    """A file for TLS. It is read anew whenever it is set, be it to the same name: it may have another content."""
+    return text("", apply=apply_tls, always_apply=True, **more)
+
+
 def one_of(default: str, *choices: str, **more: Any) -> Any:
     """One word."""
     return Directive(Enum(choices), default, **more)
@@ -142,7 +161,10 @@ _AOF: Final = "the append-only file"
 _RDB: Final = "snapshots"
 _REPLICATION: Final = "replication"
 _CLUSTER: Final = "cluster mode"
-_TLS: Final = "TLS"
+_SUITES: Final = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
+_NEEDS_SUITES: Final = "a setting of Python's ssl module for the suites of TLS 1.3"
+_NEEDS_SESSIONS: Final = "a setting of Python's ssl module for the cache of sessions"
+_BAD_TLS: Final = "Unable to update TLS configuration. Check server logs."
 _EVICTION: Final = "eviction"
 _SCRIPTS: Final = "scripts"
 _LFU: Final = "the LFU eviction policies"
@@ -347,23 +369,23 @@ class Config(Settings):
     cluster_link_sendbuf_limit: int = memory(0, 0, ULONG_MAX, idle=_CLUSTER)
 
     # TLS
-    tls_port: int = integer(0, 0, 65535, only=(0,), needs=_TLS)
-    tls_cert_file: str = text("", idle=_TLS)
-    tls_key_file: str = text("", idle=_TLS)
-    tls_key_file_pass: str = text("", secret=True, idle=_TLS)
-    tls_client_cert_file: str = text("", idle=_TLS)
-    tls_client_key_file: str = text("", idle=_TLS)
-    tls_client_key_file_pass: str = text("", secret=True, idle=_TLS)
-    tls_dh_params_file: str = text("", idle=_TLS)
-    tls_ca_cert_file: str = text("", idle=_TLS)
-    tls_ca_cert_dir: str = text("", idle=_TLS)
-    tls_auth_clients: str = one_of("yes", "no", "yes", "optional", idle=_TLS)
-    tls_replication: bool = yes_no(False, only=(False,), needs=_TLS)
-    tls_cluster: bool = yes_no(False, only=(False,), needs=_TLS)
-    tls_protocols: str = text("", idle=_TLS)
-    tls_ciphers: str = text("", idle=_TLS)
-    tls_ciphersuites: str = text("", idle=_TLS)
-    tls_prefer_server_ciphers: bool = yes_no(False, idle=_TLS)
-    tls_session_caching: bool = yes_no(True, idle=_TLS)
-    tls_session_cache_size: int = integer(20480, idle=_TLS)
-    tls_session_cache_timeout: int = integer(300, idle=_TLS)
+    tls_port: int = integer(0, 0, 65535, apply=apply_tls_port)
+    tls_cert_file: str = tls_file()
+    tls_key_file: str = tls_file()
+    tls_key_file_pass: str = text("", secret=True, apply=apply_tls)
+    tls_client_cert_file: str = tls_file(idle=_REPLICATION)
+    tls_client_key_file: str = tls_file(idle=_REPLICATION)
+    tls_client_key_file_pass: str = text("", secret=True, apply=apply_tls, idle=_REPLICATION)
+    tls_dh_params_file: str = tls_file()
+    tls_ca_cert_file: str = tls_file()
+    tls_ca_cert_dir: str = tls_file()
+    tls_auth_clients: str = one_of("yes", "no", "yes", "optional", apply=apply_tls)
+    tls_replication: bool = yes_no(False, only=(False,), needs=_REPLICATION)
+    tls_cluster: bool = yes_no(False, only=(False,), needs=_CLUSTER)
+    tls_protocols: str = text("", apply=apply_tls)
+    tls_ciphers: str = text("", apply=apply_tls)
+    tls_ciphersuites: str = text("", only=("", _SUITES), needs=_NEEDS_SUITES)
+    tls_prefer_server_ciphers: bool = yes_no(False, apply=apply_tls)
+    tls_session_caching: bool = yes_no(True, only=(True,), needs=_NEEDS_SESSIONS)
+    tls_session_cache_size: int = integer(20480, only=(20480,), needs=_NEEDS_SESSIONS)
+    tls_session_cache_timeout: int = integer(300, only=(300,), needs=_NEEDS_SESSIONS)

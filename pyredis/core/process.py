@@ -211,14 +211,14 @@ class Process:
 
 def expand_title(config: Config, program: str, config_file: str) -> str:
     """The process's title: ``proc-title-template`` with its variables filled in."""
-    port = config.show("port")
+    port = config.port or config.tls_port
     address = config.show("bind").split(" ")[0].removeprefix("-")
     unix = config.show("unixsocket")
     values = {
         "title": program,
-        "listen-addr": f"{address or '*'}:{port}" if port != "0" or not unix else unix,
+        "listen-addr": f"{address or '*'}:{port}" if port or not unix else unix,
         "server-mode": "",
-        "port": port,
+        "port": config.show("port"),
         "tls-port": config.show("tls-port"),
         "unixsocket": unix,
         "config-file": config_file,

@@ -66,10 +66,16 @@ _LONGEST_TIMER: Final = 86400.0
 
 
 class Listening(Protocol):
-    """What CONFIG SET port and bind need of the listening sockets."""
+    """What CONFIG SET needs of the listening sockets."""
 
     def rebind(self) -> bool:
         """Listen where the configuration says now; False (logged), and nothing changed, if that fails."""
+
+    def configure_tls(self, again: bool) -> bool:
+        """Take over the TLS settings, if they are used at all, and unless that was done before if not ``again``.
+
+        False (logged), and nothing changed, if that fails. Connections keep the settings they began with.
+        """
 
 
 class Server(KeyspaceState):
@@ -90,7 +96,6 @@ class Server(KeyspaceState):
         self.pid = os.getpid()
         self.started_at = self.clock.time()
         self.started_monotonic = monotonic()
-        self.tcp_port = config.port
         self.dbs = [Database(self, n) for n in range(config.databases)]
         self.commands: dict[bytes, Command] = renamed(build_table(self.compat), config.renamed_commands)
         self.fast = build_fast_table(self.commands)
@@ -98,6 +103,8 @@ class Server(KeyspaceState):
         self.slowlog_threshold_ns = 1 << 62
 
         self.clients: dict[int, Client] = {}
+        self.handshakes: set[asyncio.Transport] = set()
+        """Connections that are no client's yet: their TLS handshake is not over."""
         self.next_client_id = 1
         self.pending_writes: dict[Client, None] = {}
         self.blocked_clients: dict[Client, None] = {}
@@ -162,6 +169,10 @@ class Server(KeyspaceState):
         return sum(cmd.calls for cmd in all_commands(self.commands))
 
     # --- clients ----------------------------------------------------------------------------------------------
+
+    def is_full(self) -> bool:
+        """Whether ``maxclients`` leaves no room for one more connection."""
+        return len(self.clients) + len(self.handshakes) >= self.config.maxclients
 
     def add_client(self, c: Client) -> None:
         """Enter a new client; it is authenticated at once if no password is set."""

@@ -1,4 +1,4 @@
-"""Listening sockets: TCP on every address of ``bind``, and a unix socket.
+"""Listening sockets: TCP and TLS on every address of ``bind``, and a unix socket.
 
 A socket is bound and listens at once, so that every failure is known at once and no connection is missed; the event
 loop begins to accept in a turn soon after.
@@ -10,10 +10,13 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 from typing import Final
 
 from pyredis.core.server import Server
+from pyredis.core.tls import TlsError, server_context
 from pyredis.net.protocol import ClientProtocol
+from pyredis.net.tls import TlsProtocol
 
 _SO_MARK: Final = 36
 _MISSING: Final = frozenset(("EAFNOSUPPORT", "EADDRNOTAVAIL", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EPFNOSUPPORT"))
@@ -29,67 +32,49 @@ class Listeners:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.tcp: list[_Listener] = []
+        self.tcp = _Port(self, "TCP")
+        self.tls = _Port(self, "TLS")
+        self.tls_context: ssl.SSLContext | None = None
+        """With what new connections to ``tls-port`` are met; those that are there keep theirs."""
         self.unix: _Listener | None = None
         self.unix_path = ""
-        self._where: tuple[int, list[str]] = (0, [])
 
     def open_all(self) -> None:
         """Open what the configuration names. Raises ListenError."""
         config = self.server.config
-        try:
-            self._open_tcp(config.port, config.bind)
-        except ListenError as e:
-            raise ListenError(f"Failed listening on port {config.port} (TCP), aborting.") from e
+        if not self.configure_tls(False):
+            raise ListenError("Failed to configure TLS. Check logs for more info.")
+        for group, port in ((self.tcp, config.port), (self.tls, config.tls_port)):
+            try:
+                group.listen(port, config.bind)
+            except ListenError as e:
+                raise ListenError(f"Failed listening on port {port} ({group.kind}), aborting.") from e
         if config.unixsocket:
             self._open_unix(config.unixsocket, config.unixsocketperm)
-        if not self.tcp and self.unix is None:
+        if not self.tcp.sockets and not self.tls.sockets and self.unix is None:
             raise ListenError("Configured to not listen anywhere, exiting.")
 
     def rebind(self) -> bool:
-        """Listen where the configuration says now; False (logged), and nothing changed, if that fails."""
+        """Listen where the configuration says now; False (logged) if that fails: that kind of port is as before."""
         config = self.server.config
         try:
-            self._open_tcp(config.port, config.bind)
+            self.tcp.listen(config.port, config.bind)
+            self.tls.listen(config.tls_port, config.bind)
         except ListenError:
             return False
         return True
 
-    def _open_tcp(self, port: int, addresses: list[str]) -> None:
-        """Listen on ``port`` (0 = not at all) at every address. Raises ListenError, and then nothing has changed."""
-        if (port, addresses) == self._where:
-            return
-        if port == self._where[0]:
-            # The same port at another set of addresses: the old sockets would be in the way.
-            self.close_tcp()
-        try:
-            opened = self._bind_all(port, addresses) if port else []
-        except ListenError:
-            if not self.tcp and self._where[0]:
-                self._adopt(self._bind_all(*self._where))
-            raise
-        self.close_tcp()
-        self._adopt(opened)
-        self._where = (port, list(addresses))
-        self.server.tcp_port = port
+    def configure_tls(self, again: bool) -> bool:
+        """Read the certificates anew if TLS is on; see :class:`pyredis.core.server.Listening`."""
+        if self.server.config.tls_port and (again or self.tls_context is None):
+            try:
+                self.tls_context = server_context(self.server.config)
+            except TlsError as e:
+                self.server.log.warning(str(e))
+                return False
+        return True
 
-    def _adopt(self, sockets: list[socket.socket]) -> None:
-        self.tcp = [_Listener(self.server, sock, "") for sock in sockets]
-
-    def _bind_all(self, port: int, addresses: list[str]) -> list[socket.socket]:
-        opened: list[socket.socket] = []
-        try:
-            for address in addresses:
-                sock = self._bind(address, port)
-                if sock is not None:
-                    opened.append(sock)
-        except ListenError:
-            for sock in opened:
-                sock.close()
-            raise
-        return opened
-
-    def _bind(self, address: str, port: int) -> socket.socket | None:
+    def bind(self, address: str, port: int) -> socket.socket | None:
         """A listening socket; None for an address that may be missing and is."""
         optional = address.startswith("-")
         host = address.removeprefix("-")
@@ -142,18 +127,13 @@ class Listeners:
             sock.close()
             raise ListenError(f"Failed opening Unix socket: bind: {_reason(e)}") from e
         sock.setblocking(False)
-        self.unix = _Listener(self.server, sock, path)
+        self.unix = _Listener(self, sock, "unix", path)
         self.unix_path = os.path.abspath(path)
-
-    def close_tcp(self) -> None:
-        """Stop listening on TCP; connections stay."""
-        for listener in self.tcp:
-            listener.close()
-        self.tcp = []
 
     def close(self) -> None:
         """Stop listening; the unix socket's file goes."""
-        self.close_tcp()
+        self.tcp.close()
+        self.tls.close()
         if self.unix is not None:
             self.unix.close()
             self.unix = None
@@ -162,12 +142,66 @@ class Listeners:
                 os.unlink(self.unix_path)
 
 
-class _Listener:
-    """A listening socket, handed to the event loop."""
+class _Port:
+    """One port at the addresses of ``bind``: a socket for each."""
 
-    def __init__(self, server: Server, sock: socket.socket, unix_path: str) -> None:
-        self.server = server
+    def __init__(self, listeners: Listeners, kind: str) -> None:
+        self.listeners = listeners
+        self.kind = kind
+        """``TCP`` or ``TLS``."""
+        self.sockets: list[_Listener] = []
+        self.number = 0
+        """0: nobody listens."""
+        self._addresses: list[str] = []
+
+    def listen(self, port: int, addresses: list[str]) -> None:
+        """Listen on ``port`` (0 = not at all) at every address. Raises ListenError, and then nothing has changed."""
+        if (port, addresses) == (self.number, self._addresses):
+            return
+        if port == self.number:
+            # The same port at another set of addresses: the old sockets would be in the way.
+            self.close()
+        try:
+            opened = self._bind_all(port, addresses) if port else []
+        except ListenError:
+            if not self.sockets and self.number:
+                self._adopt(self._bind_all(self.number, self._addresses))
+            raise
+        self.close()
+        self._adopt(opened)
+        self.number, self._addresses = port, list(addresses)
+
+    def _adopt(self, sockets: list[socket.socket]) -> None:
+        self.sockets = [_Listener(self.listeners, sock, self.kind) for sock in sockets]
+
+    def _bind_all(self, port: int, addresses: list[str]) -> list[socket.socket]:
+        opened: list[socket.socket] = []
+        try:
+            for address in addresses:
+                sock = self.listeners.bind(address, port)
+                if sock is not None:
+                    opened.append(sock)
+        except ListenError:
+            for sock in opened:
+                sock.close()
+            raise
+        return opened
+
+    def close(self) -> None:
+        """Stop listening; connections stay."""
+        for listener in self.sockets:
+            listener.close()
+        self.sockets = []
+
+
+class _Listener:
+    """A listening socket, handed to the event loop. ``kind``: ``TCP``, ``TLS``, or ``unix``."""
+
+    def __init__(self, listeners: Listeners, sock: socket.socket, kind: str, unix_path: str = "") -> None:
+        self.listeners = listeners
+        self.server = listeners.server
         self.sock = sock
+        self.kind = kind
         self.unix_path = unix_path
         self.accepting: asyncio.AbstractServer | None = None
         self.closed = False
@@ -183,7 +217,10 @@ class _Listener:
         if self.closed:
             self.accepting.close()
 
-    def _protocol(self) -> ClientProtocol:
+    def _protocol(self) -> asyncio.Protocol:
+        context = self.listeners.tls_context
+        if self.kind == "TLS" and context is not None:
+            return TlsProtocol(self.server, context)
         return ClientProtocol(self.server, self.unix_path)
 
     def close(self) -> None:

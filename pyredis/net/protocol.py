@@ -86,7 +86,7 @@ class ClientProtocol(asyncio.Protocol):
         self._set_high_water()
         server.update_time()
         config = server.config
-        if len(server.clients) >= config.maxclients:
+        if server.is_full():
             server.stats.rejected_connections += 1
             self._refuse(b"-ERR max number of clients reached\r\n")
             return

@@ -144,7 +144,7 @@ def test_odd_values(both: tuple[RawClient, RawClient], name: str) -> None:
             assert refusable and b" needs " in ours and b" which pyredis does not have yet" in ours, (odd, ours)
             assert both[1].call("CONFIG", "SET", name, value) == b"+OK\r\n"
         elif name in RESTRICTED and b"Unable to update TLS configuration" in theirs:
-            assert b"this needs TLS" in ours
+            assert b"this needs " in ours
         else:
             assert ours == theirs, odd
         ask(both, "CONFIG", "GET", name)
