@@ -108,11 +108,7 @@ class Server(KeyspaceState):
         self.next_client_id = 1
         self.pending_writes: dict[Client, None] = {}
         self.blocked_clients: dict[Client, None] = {}
-        self.blocking_kinds: dict[type, int] = {
-            ListObj: BLOCKED_LIST,
-            ZSetObj: BLOCKED_ZSET,
-            StreamObj: BLOCKED_STREAM,
-        }
+        self.blocking_kinds: dict[type, int] = {ListObj: BLOCKED_LIST, ZSetObj: BLOCKED_ZSET, StreamObj: BLOCKED_STREAM}
         self.ready_keys: dict[tuple[int, bytes], None] = {}
         self.serving_blocked = False
         self.paused_until = 0

@@ -104,3 +104,22 @@ def listen_with(server: ServerProcess, settings: dict[str, str]) -> int:
         raise RuntimeError(reply)
     finally:
         client.close()
+
+
+def outcome(files: Certificates, port: int, context: ssl.SSLContext) -> str:
+    """``PONG`` and how it was said, or which end refused."""
+    try:
+        sock = files.connect(port, context)
+    except ssl.SSLCertVerificationError:
+        return "the client refuses"
+    except (ssl.SSLError, ConnectionError) as e:
+        return f"no handshake: {getattr(e, 'reason', None) or 'closed'}"
+    client = RawClient(sock)
+    try:
+        reply = client.call("PING").decode().strip()
+        cipher = sock.cipher()
+        return f"{reply} {sock.version()} {cipher[0] if cipher else None}"
+    except (ssl.SSLError, ConnectionError, EOFError):
+        return "refused"  # the alert that says why may get lost when the connection is closed
+    finally:
+        client.close()
