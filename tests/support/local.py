@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from time import perf_counter_ns
+from typing import Any, Final
+
+import hiredis
 
 from pyredis.commands import all as all_commands
 from pyredis.core.blocked import unblock_client
@@ -14,6 +17,7 @@ from pyredis.core.options import Config
 from pyredis.core.server import Server
 
 __all__ = ["LocalClient", "LocalServer", "all_commands"]
+DRIVEN_FROM: Final = 1_700_000_000_000
 
 
 class LocalServer(Server):
@@ -28,6 +32,15 @@ class LocalServer(Server):
     def client(self) -> LocalClient:
         """A new client."""
         return LocalClient(self)
+
+
+class DrivenServer(LocalServer):
+    """Its time, ``now`` in Unix milliseconds, is what the test says."""
+
+    now = DRIVEN_FROM
+
+    def update_time(self) -> None:
+        self.mstime = self.now
 
 
 class LocalClient:
@@ -74,3 +87,15 @@ class LocalClient:
 
     def fileno(self) -> int:
         return -1
+
+
+def call(client: LocalClient, line: str) -> Any:
+    """The reply to a command line, read; errors as their text."""
+    reader = hiredis.Reader(encoding="utf-8", replyError=str)
+    reader.feed(client.call(*line.split()))
+    return reader.gets()
+
+
+def run(client: LocalClient, script: str) -> list[Any]:
+    """The replies to several command lines."""
+    return [call(client, line) for line in script.strip().splitlines()]
