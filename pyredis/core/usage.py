@@ -55,24 +55,27 @@ class UsageError(ValueError):
     """A usage line that the grammar does not allow: a mistake in a declaration."""
 
 
+_FIELDS: Final = (
+    "arguments",
+    "deprecated_since",
+    "key_spec",
+    "multiple",
+    "multiple_token",
+    "name",
+    "optional",
+    "since",
+    "token",
+    "type",
+)
+
+
 class Argument:
     """One node of the tree. ``type``: string, integer, double, unix-time, key, pattern, pure-token, block or oneof.
 
     ``token`` is None where there is none (an empty token exists). ``key_spec`` is -1 where there is none.
     """
 
-    __slots__ = (
-        "arguments",
-        "deprecated_since",
-        "key_spec",
-        "multiple",
-        "multiple_token",
-        "name",
-        "optional",
-        "since",
-        "token",
-        "type",
-    )
+    __slots__ = _FIELDS
 
     def __init__(self, name: str, kind: str, token: str | None = None) -> None:
         self.name = name
@@ -89,7 +92,7 @@ class Argument:
     def changed(self, **fields: Any) -> Argument:
         """A copy with some fields set anew."""
         copy = Argument(self.name, self.type, self.token)
-        for field in Argument.__slots__:
+        for field in _FIELDS:
             setattr(copy, field, fields.get(field, getattr(self, field)))
         return copy
 
