@@ -8,6 +8,7 @@ goes, encodings that may change).
 
 from __future__ import annotations
 
+from itertools import chain
 from types import NoneType
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from pyredis.engines.set import SetObj
 from pyredis.engines.zset import ADDED, NO_CHANGE, ZSetObj
 from pyredis.lib.fpconv import parse_double
 from pyredis.lib.intparse import LLONG_MAX, string2ll
-from pyredis.resp.reply import NULL, OK, ONE, PONG, ZERO, bulk, bulks, integers
+from pyredis.resp.reply import EMPTY_ARRAY, NULL, OK, ONE, PONG, ZERO, bulk, bulks, integers
 
 Columns = list[tuple[bytes, ...]]
 T = TypeVar("T")
@@ -40,6 +41,11 @@ def _one_value(c: Client, columns: Columns, argc: int, kind: type[T]) -> T | Non
     return value if type(value) is kind else None
 
 
+def _absent(c: Client, columns: Columns, argc: int) -> bool:
+    """True if all lines have ``argc`` words and name keys that are not there."""
+    return len(columns) == argc and c.db.dict.keys().isdisjoint(columns[1])
+
+
 @columns(b"PING")
 def ping_columns(c: Client, columns: Columns) -> bytes | None:
     return PONG * len(columns[0]) if len(columns) == 1 else None
@@ -54,6 +60,25 @@ def set_columns(c: Client, columns: Columns) -> bytes | None:
     db.dict.update(zip(keys, values, strict=True))
     db.ks.dirty += len(keys)
     return OK * len(keys)
+
+
+@columns(b"MSET")
+def mset_columns(c: Client, columns: Columns) -> bytes | None:
+    db = c.db
+    keys, values = columns[1::2], columns[2::2]
+    if len(keys) != len(values) or db.index is not None or not all(map(db.plain, keys)):
+        return None
+    lines = len(columns[0])
+    # Line by line: where a key comes twice the last value counts.
+    db.dict.update(
+        zip(
+            chain.from_iterable(zip(*keys, strict=True)),
+            chain.from_iterable(zip(*values, strict=True)),
+            strict=True,
+        )
+    )
+    db.ks.dirty += lines * len(keys)
+    return OK * lines
 
 
 @columns(b"GET")
@@ -115,8 +140,10 @@ def rpush_columns(c: Client, columns: Columns) -> bytes | None:
 
 
 def _pop_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
-    value = _one_value(c, columns, 2, ListObj)
     count = len(columns[1])
+    if _absent(c, columns, 2):
+        return NULL[c.resp] * count
+    value = _one_value(c, columns, 2, ListObj)
     if value is None or len(value) <= count:
         return None
     popped = value.pop_head_n(count) if head else value.pop_tail_n(count)
@@ -139,18 +166,25 @@ def sadd_columns(c: Client, columns: Columns) -> bytes | None:
     value = _one_value(c, columns, 3, SetObj)
     if value is None:
         return None
-    before = len(value.members)
+    members = columns[2]
     limit = c.server.config.set_max_intset_entries
+    absent = len(set(members).difference(value.members))
+    c.db.ks.dirty += absent
+    if not absent:
+        return ZERO * len(members)
+    if absent == len(members):
+        value.add_many(members, limit)
+        return ONE * absent
     add = value.add
-    replies = [ONE if add(member, limit) else ZERO for member in columns[2]]
-    c.db.ks.dirty += len(value.members) - before
-    return b"".join(replies)
+    return b"".join([ONE if add(member, limit) else ZERO for member in members])
 
 
 @columns(b"SPOP")
 def spop_columns(c: Client, columns: Columns) -> bytes | None:
-    value = _one_value(c, columns, 2, SetObj)
     count = len(columns[1])
+    if _absent(c, columns, 2):
+        return NULL[c.resp] * count
+    value = _one_value(c, columns, 2, SetObj)
     if value is None or len(value.members) <= count:
         return None
     rng = c.server.rng
@@ -164,7 +198,8 @@ def zadd_columns(c: Client, columns: Columns) -> bytes | None:
     value = _one_value(c, columns, 4, ZSetObj)
     if value is None:
         return None
-    scores = [score for score in map(parse_double, columns[2]) if score is not None]
+    numbers = {text: parse_double(text) for text in set(columns[2])}
+    scores = [score for score in map(numbers.__getitem__, columns[2]) if score is not None]
     if len(scores) < len(columns[2]):
         return None
     config = c.server.config
@@ -175,6 +210,11 @@ def zadd_columns(c: Client, columns: Columns) -> bytes | None:
     return b"".join([ONE if change == ADDED else ZERO for change in changes])
 
 
+@columns(b"ZPOPMIN")
+def zpopmin_columns(c: Client, columns: Columns) -> bytes | None:
+    return EMPTY_ARRAY * len(columns[1]) if _absent(c, columns, 2) else None
+
+
 @columns(b"HSET")
 def hset_columns(c: Client, columns: Columns) -> bytes | None:
     value = _one_value(c, columns, 4, HashObj)
@@ -182,9 +222,13 @@ def hset_columns(c: Client, columns: Columns) -> bytes | None:
         return None
     config = c.server.config
     entries, longest = config.hash_max_listpack_entries, config.hash_max_listpack_value
+    fields, values = columns[2], columns[3]
+    c.db.ks.dirty += len(fields)
+    absent = len(set(fields).difference(value.fields))
+    if not absent or absent == len(fields):
+        value.set_many(fields, values, entries, longest)
+        return (ONE if absent else ZERO) * len(fields)
     put = value.set
-    replies = [
-        ONE if put(field, data, entries, longest) else ZERO for field, data in zip(columns[2], columns[3], strict=True)
-    ]
-    c.db.ks.dirty += len(replies)
-    return b"".join(replies)
+    return b"".join(
+        [ONE if put(field, data, entries, longest) else ZERO for field, data in zip(fields, values, strict=True)]
+    )

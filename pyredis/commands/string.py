@@ -349,15 +349,16 @@ def _mset(c: Client, argv: list[bytes], nx: bool, name: bytes) -> bytes:
     if len(argv) % 2 == 0:
         raise wrong_arity(name)
     db = c.db
+    keys = argv[1::2]
     if nx:
-        for key in argv[1::2]:
+        for key in keys:
             if db.lookup_write(key) is not None:
                 return ZERO
-    if not db.gate and not db.hooks:
-        db.dict.update(zip(argv[1::2], argv[2::2], strict=True))
-        db.ks.dirty += len(argv) // 2
+    if not db.hooks and db.index is None and db.plain(keys):
+        db.dict.update(zip(keys, argv[2::2], strict=True))
+        db.ks.dirty += len(keys)
     else:
-        for key, value in zip(argv[1::2], argv[2::2], strict=True):
+        for key, value in zip(keys, argv[2::2], strict=True):
             db.lookup_write(key)
             db.set_key(key, value)
             modified(db, key, 1, NOTIFY_STRING, b"set")

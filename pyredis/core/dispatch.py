@@ -51,6 +51,7 @@ from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.command import encode_command
 from pyredis.resp.errors import NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
 from pyredis.resp.reply import QUEUED, error
+from pyredis.resp.shape import Shape
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -106,8 +107,37 @@ def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
 
     ``started`` is a reading of ``perf_counter_ns`` from just before.
     """
-    if len(batch) >= _PIPELINE and _run_columns(c, batch, started):
+    if len(batch) >= _PIPELINE:
+        first = batch[0]
+        cmd = _with_columns(c, first[0], len(first))
+        if cmd is not None and len(batch[-1]) == len(first) and batch[-1][0] == first[0]:
+            try:
+                columns = list(zip(*batch, strict=True))
+            except ValueError:
+                pass
+            else:
+                if columns[0].count(first[0]) == len(batch) and _run_columns(c, cmd, columns, started):
+                    return
+    _run_lines(c, batch, started)
+
+
+def run_alike(c: Client, shape: Shape, arguments: tuple[bytes, ...], started: int) -> None:
+    """Run a chunk of requests of the same shape, given all their arguments in a row, as :func:`run_batch` does."""
+    name, width = shape.name, shape.width
+    if shape.count == 1:
+        run_one(c, [name, *arguments], started)
         return
+    cmd = _with_columns(c, name, width + 1)
+    if cmd is not None:
+        columns = [shape.names, *[arguments[at::width] for at in range(width)]]
+        if _run_columns(c, cmd, columns, started):
+            return
+    lines = [[name, *arguments[at : at + width]] for at in range(0, width * shape.count, width or 1)]
+    _run_lines(c, lines or [[name] for _ in range(shape.count)], started)
+
+
+def _run_lines(c: Client, batch: list[list[bytes]], started: int) -> None:
+    """Run commands one by one."""
     server = c.server
     append = c.out.append
     fast = c.fast
@@ -197,37 +227,29 @@ def run_one(c: Client, argv: list[bytes], started: int) -> None:
         server.slow_command(c, cmd, argv, elapsed)
 
 
-def _run_columns(c: Client, batch: list[list[bytes]], started: int) -> bool:
+def _with_columns(c: Client, name: bytes, argc: int) -> Command | None:
+    """The command, if a pipeline of it may run at once now."""
+    cmd = c.fast.get(name)
+    if cmd is None or cmd.columns is None or c.db.hooks or c.server.feeders or not cmd.argc_min <= argc <= cmd.argc_max:
+        return None
+    return cmd
+
+
+def _run_columns(c: Client, cmd: Command, columns: list[tuple[bytes, ...]], started: int) -> bool:
     """Run a pipeline that is one command again and again, if that can be done at once; False if not."""
-    server = c.server
-    first = batch[0]
-    cmd = c.fast.get(first[0])
-    db = c.db
-    if (
-        cmd is None
-        or cmd.columns is None
-        or len(batch[-1]) != len(first)
-        or batch[-1][0] != first[0]
-        or db.hooks
-        or server.feeders
-        or not cmd.argc_min <= len(first) <= cmd.argc_max
-    ):
-        return False
-    try:
-        columns = list(zip(*batch, strict=True))
-    except ValueError:
-        return False
-    if columns[0].count(first[0]) != len(batch) or (len(columns) > 1 and not db.plain(columns[1])):
+    assert cmd.columns is not None
+    if len(columns) > 1 and not c.db.plain(columns[1]):
         return False
     try:
         replies = cmd.columns(c, columns)
     except Exception:
-        internal_error(c, cmd, first)
+        internal_error(c, cmd, [column[0] for column in columns])
         return True
     if replies is None:
         return False
     c.out.append(replies)
-    _account_run(c, cmd, len(batch), perf_counter_ns() - started, first)
+    c.last_cmd = cmd
+    account(cmd, len(columns[0]), perf_counter_ns() - started)
     return True
 
 

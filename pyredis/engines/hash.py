@@ -10,7 +10,7 @@ A hash whose fields have deadlines is of another class, ``VolatileHashObj``: tho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from pyredis.engines.key_index import KeyIndex
@@ -67,6 +67,20 @@ class HashObj:
         if self.index is not None and new:
             self.index.added(field)
         return new
+
+    def set_many(self, fields: Sequence[bytes], values: Sequence[bytes], max_entries: int, max_value: int) -> None:
+        """Set each of ``fields`` to the value at its place, one after the other."""
+        if self.index is not None:
+            for field, value in zip(fields, values, strict=True):
+                self.set(field, value, max_entries, max_value)
+            return
+        self.fields.update(zip(fields, values, strict=True))
+        if self.packed and (
+            len(self.fields) > max_entries
+            or max(map(len, fields), default=0) > max_value
+            or max(map(len, values), default=0) > max_value
+        ):
+            self.packed = False
 
     def delete(self, field: bytes) -> bool:
         """Remove ``field``; True if it was present: O(1)."""

@@ -21,7 +21,7 @@ from pyredis.core.client import (
     CLIENT_UNIX_SOCKET,
     Client,
 )
-from pyredis.core.dispatch import end_after_reply, error_reply, run_batch, run_one, run_pending
+from pyredis.core.dispatch import end_after_reply, error_reply, run_alike, run_batch, run_one, run_pending
 from pyredis.resp.request import RequestReader, split_request
 
 if TYPE_CHECKING:
@@ -145,8 +145,16 @@ class ClientProtocol(asyncio.Protocol):
         stats.reads_processed += 1
         started = perf_counter_ns()
         server.mstime = c.last_interaction = (started + server.clock.base) // 1_000_000
-        argv = split_request(data) if c.authenticated and self.reader.idle else None
-        if argv is not None:
+        reader = self.reader
+        if not c.authenticated or not reader.idle:
+            self._run_requests(c, data, started)
+        elif (
+            (shape := reader.shape) is not None
+            and shape.size == len(data)
+            and (arguments := shape.arguments(data)) is not None
+        ):
+            run_alike(c, shape, arguments, started)
+        elif (argv := split_request(data)) is not None:
             run_one(c, argv, started)
         else:
             self._run_requests(c, data, started)

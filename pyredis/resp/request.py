@@ -1,7 +1,8 @@
 """Requests: bytes from a client to argv lists, and Redis's own refusals of everything that is no request.
 
-Three ways, the cheapest first; each takes only chunks of which it is sure and hands the others on:
+Four ways, the cheapest first; each takes only chunks of which it is sure and hands the others on:
 
+- A chunk that looks like the ones before (``RequestReader.shape``) is taken apart as one: see ``resp/shape``.
 - A chunk that is one short request is split at its line ends; it is one exactly if all lengths fit. Inline requests of
   plain words are split as well.
 - hiredis reads pipelines. Its reader is made for replies, so it accepts what a server must refuse. It is used only for
@@ -20,6 +21,7 @@ import hiredis
 
 from pyredis.lib.intparse import string2ll
 from pyredis.lib.splitargs import split_args
+from pyredis.resp.shape import Shape, Shaper
 
 _INLINE_MAX: Final = 64 << 10
 _INT_MAX: Final = (1 << 31) - 1
@@ -190,13 +192,16 @@ class _StrictParser:
 class RequestReader:
     """The reader of one connection; ``error`` ends it."""
 
-    __slots__ = ("_fast", "_strict", "error", "idle", "limits")
+    __slots__ = ("_fast", "_shaper", "_strict", "error", "idle", "limits", "shape")
 
     def __init__(self, *, proto_max_bulk_len: int = 512 << 20, query_buffer_limit: int = 1 << 30) -> None:
         self.limits = Limits(proto_max_bulk_len, query_buffer_limit)
         self.error: ProtocolError | None = None
         self.idle = True
         """True between requests: what comes next begins a new one."""
+        self.shape: Shape | None = None
+        """How the next chunk may look; only good while ``idle``, and it is the caller who asks it."""
+        self._shaper = Shaper()
         self._strict = _StrictParser(self.limits)
         self._fast = hiredis.Reader(notEnoughData=None)
 
@@ -255,6 +260,7 @@ class RequestReader:
         if argv == 0 and not reader.has_data():
             if all(batch) and (not other_types or _encoded(batch) == data):
                 out += batch
+                self.shape = self._shaper.saw(data, batch) or self.shape
                 return True
             return False
         self._fast = hiredis.Reader(notEnoughData=None)

@@ -26,14 +26,16 @@ _MEMBERS = [*_NUMBERS, *pools.WORDS, *(b"member:%d" % n for n in range(200))]
 _ARGUMENTS: dict[bytes, list[list[bytes]]] = {
     b"PING": [],
     b"SET": [[*pools.KEYS, *_NUMBERS], [*pools.VALUES, *_NUMBERS]],
+    b"MSET": [[*pools.KEYS, *_NUMBERS], [*pools.VALUES, *_NUMBERS]] * 2,
     b"GET": [[*pools.STRINGS, b"m", b"absent"]],
     b"INCR": [[b"s1", b"m"]],
     b"LPUSH": [pools.LISTS, _MEMBERS],
     b"RPUSH": [pools.LISTS, _MEMBERS],
-    b"LPOP": [[*pools.LISTS, b"m"]],
-    b"RPOP": [[*pools.LISTS, b"m"]],
+    b"LPOP": [[*pools.LISTS, b"m", b"absent"]],
+    b"RPOP": [[*pools.LISTS, b"m", b"absent"]],
     b"SADD": [pools.SETS, _MEMBERS],
     b"ZADD": [pools.ZSETS, [b"0", b"1", b"-1", b"2.5", b"1e17", b"inf", b"-inf", *_NUMBERS], _MEMBERS],
+    b"ZPOPMIN": [[*pools.ZSETS, b"m", b"absent"]],
     b"HSET": [pools.HASHES, _MEMBERS, _MEMBERS],
     # These are columns for nobody, but follow the same ways through slices and turns.
     b"HGET": [pools.HASHES, _MEMBERS],
@@ -43,31 +45,38 @@ _ARGUMENTS: dict[bytes, list[list[bytes]]] = {
 """For each command what its arguments are drawn from; the first is the key."""
 _ONE_KEY = 0.8
 _ODD = 0.4
+_ALIKE = 0.5
 _SETTINGS = ("plain", "watched", "listened", "waited", "deadline", "far", "indexed", "multi", "monitored")
 """Who else has to do with the key, or what the client is in the middle of."""
 _WAITS = {b"LPUSH": b"BLPOP", b"RPUSH": b"BRPOP", b"ZADD": b"BZPOPMIN"}
 
 
-def _pipeline(name: bytes, n: int, seed: int) -> tuple[list[Argv], bytes]:
-    """``n`` lines, most of them plain, and the key that most of them name."""
+def _pipelines(name: bytes, n: int, seed: int) -> tuple[list[list[Argv]], bytes]:
+    """Pipelines of ``n`` lines, most of them plain, and the key that most of them name.
+
+    Three at most come before the one that may hold odd lines, so that the server may know what to expect.
+    """
     rng = random.Random(seed)
     # A few values, so that they come again, or many; sets of integers stay such.
     choices = [
         rng.sample(pool, min(len(pool), rng.choice([2, 5, 20, 1000])))
         for pool in (_NUMBERS if pool is _MEMBERS and rng.random() < 0.5 else pool for pool in _ARGUMENTS[name])
     ]
+    if rng.random() < _ALIKE:
+        sizes = [len(rng.choice(pool)) for pool in choices]
+        choices = [[value for value in pool if len(value) == size] for pool, size in zip(choices, sizes, strict=True)]
     key = rng.choice(choices[0]) if choices else b"m"
-    one_key = rng.random() < _ONE_KEY and name not in (b"SET", b"GET")
-    found: list[Argv] = []
-    for _ in range(n):
-        argv = [name, *map(rng.choice, choices)]
+    one_key = rng.random() < _ONE_KEY and name not in (b"SET", b"GET", b"MSET")
+    pipelines: list[list[Argv]] = []
+    for _ in range(rng.choice([1, 4])):
+        found = [[name, *map(rng.choice, choices)] for _ in range(n)]
         if one_key and choices:
-            argv[1] = key
-        found.append(argv)
+            found = [[name, key, *argv[2:]] for argv in found]
+        pipelines.append(found)
     if rng.random() < _ODD:
         for at in rng.sample(range(n), min(n, rng.randint(1, 3))):
             found[at] = _odd(rng, found[at])
-    return found, key
+    return pipelines, key
 
 
 def _odd(rng: random.Random, argv: Argv) -> Argv:
@@ -167,15 +176,17 @@ def test_same_as_one_by_one(server: ServerProcess, oracle: ServerProcess, settin
         st.integers(0, 1 << 32),
     )
     def run(name: bytes, n: int, thresholds: Argv, seed: int) -> None:
-        commands, key = _pipeline(name, n, seed)
+        pipelines, key = _pipelines(name, n, seed)
         scenes = [Scene(one, protocol, thresholds) for one in (server, oracle)]
         try:
             for scene in scenes:
                 scene.prepare(setting, name, key)
-            last = [[b"EXEC"]] if setting == "multi" else []
-            ours, theirs = [scene.client.pipeline(commands + last) for scene in scenes]
+            if setting == "multi":
+                pipelines.append([[b"EXEC"]])
+            commands = [argv for pipeline in pipelines for argv in pipeline]
+            ours, theirs = [[r for p in pipelines for r in scene.client.pipeline(p)] for scene in scenes]
             comparison = Comparison(commands)
-            for at, (argv, mine, other) in enumerate(zip(commands + last, ours, theirs, strict=True)):
+            for at, (argv, mine, other) in enumerate(zip(commands, ours, theirs, strict=True)):
                 assert not comparison.differ(argv, mine, other), (at, show(argv), mine, other)
             mine, other = [scene.outcome(setting, name) for scene in scenes]
             if setting == "waited" and name != b"ZADD":
