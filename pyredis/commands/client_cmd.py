@@ -23,13 +23,9 @@ from pyredis.resp.reply import (
     OK,
     ONE,
     ZERO,
-    array_header,
-    bulk,
     bulk_or_null,
-    bulk_set,
     help_reply,
     integer,
-    map_header,
     verbatim,
 )
 
@@ -149,19 +145,6 @@ def client_setname_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
-@command(
-    b"CLIENT|GETREDIR",
-    2,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
-    group="connection",
-    since="6.0.0",
-    summary="Return the client that invalidation messages go to.",
-    complexity="O(1)",
-)
-def client_getredir_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return integer(-1)
-
-
 def _on_off(text: bytes) -> bool:
     word = text.lower()
     if word not in (b"on", b"off"):
@@ -221,21 +204,6 @@ def client_setinfo_command(c: Client, argv: list[bytes]) -> bytes | None:
     else:
         c.lib_ver = value
     return OK
-
-
-@command(
-    b"CLIENT|TRACKINGINFO",
-    2,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
-    group="connection",
-    since="6.2.0",
-    summary="Tell how keys are tracked for the connection.",
-    complexity="O(1)",
-)
-def client_trackinginfo_command(c: Client, argv: list[bytes]) -> bytes | None:
-    """Tracking cannot be switched on yet, so the answer is that of a connection that has not."""
-    fields = bulk(b"flags") + bulk_set([b"off"], c.resp) + bulk(b"redirect") + integer(-1)
-    return map_header(3, c.resp) + fields + bulk(b"prefixes") + array_header(0)
 
 
 @command(
@@ -444,6 +412,8 @@ def client_help_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 
 _HELP: Final = (
+    b"CACHING (YES|NO)",
+    b"    Whether the keys that the next command reads are tracked, with OPTIN and OPTOUT.",
     b"GETNAME",
     b"    This connection's name.",
     b"GETREDIR",
@@ -476,6 +446,9 @@ _HELP: Final = (
     b"    The client library's name and version.",
     b"SETNAME <name>",
     b"    Name this connection.",
+    b"TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    b"         [OPTIN] [OPTOUT] [NOLOOP]",
+    b"    Whether this connection is told when keys that it has read change.",
     b"TRACKINGINFO",
     b"    How keys are tracked for this connection.",
     b"UNBLOCK <client-id> [TIMEOUT|ERROR]",

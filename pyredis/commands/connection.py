@@ -196,6 +196,7 @@ def reset_command(c: Client, argv: list[bytes]) -> bytes | None:
     server = c.server
     discard_transaction(c)
     server.drop_subscriptions(c)
+    server.tracking.disable(c)
     if c.flags & CLIENT_MONITOR:
         del server.monitors[c]
         set_gate(server, GATE_MONITOR, bool(server.monitors))

@@ -25,7 +25,7 @@ from pyredis.core.command import (
 from pyredis.core.multi import touch_all_watched_keys
 from pyredis.keyspace.db import Database
 from pyredis.keyspace.encoding import TYPE_NAMES, copy_value
-from pyredis.keyspace.modified import modified, ready, touched
+from pyredis.keyspace.modified import modified, ready
 from pyredis.keyspace.state import HOOK_BLOCKING, NOTIFY_GENERIC
 from pyredis.resp.errors import DB_OUT_OF_RANGE, NO_SUCH_KEY, SAME_OBJECT, CommandError
 from pyredis.resp.reply import (
@@ -324,8 +324,8 @@ def swapdb_command(c: Client, argv: list[bytes]) -> bytes | None:
         first.swap_contents(second)
         for db in (first, second):
             if db.hooks & HOOK_BLOCKING:
-                for key in list(db.blocking_keys):
-                    touched(db, key)
+                for key in db.blocking_keys:
+                    ready(db, key)
     c.server.dirty += 1
     return OK
 
@@ -338,6 +338,7 @@ def _flush(c: Client, argv: list[bytes], dbs: list[Database]) -> bytes:
         c.server.dirty += db.clear()
         for key in db.blocking_keys:
             ready(db, key)  # who reads a stream for a group waits no longer
+    c.server.tracking.flushed()
     c.server.dirty += 1
     return OK
 

@@ -34,6 +34,7 @@ CLIENT_MASTER: Final = 1 << 17
 CLIENT_UNBLOCKED: Final = 1 << 18  # waits no more, and goes on in a turn of its own soon
 CLIENT_HAS_MORE: Final = 1 << 19  # has sent so much that others have a turn before it goes on
 CLIENT_UNACKNOWLEDGED: Final = 1 << 20  # its change could not be written to disk yet, so it has no reply yet
+CLIENT_TRACKING: Final = 1 << 24  # CLIENT TRACKING ON: what it reads is remembered, and it is told of changes
 
 CLIENT_STOP: Final = (
     CLIENT_BLOCKED
@@ -53,6 +54,7 @@ CLIENT_GATED: Final = (
     | CLIENT_REPLY_SKIP
     | CLIENT_DENY_BLOCKING
     | CLIENT_NO_TOUCH
+    | CLIENT_TRACKING
     | CLIENT_STOP
 )
 """Flags with which every command takes the path with all checks."""
@@ -121,6 +123,27 @@ class BlockedState:
         self.ready: bytes | None = None
         """The key for which the command is run again."""
         self.timer: Any = None
+
+
+class TrackingState:
+    """What a client has chosen with CLIENT TRACKING; ``CLIENT_TRACKING`` in its flags says whether it is on."""
+
+    __slots__ = ("bcast", "broken", "caching", "noloop", "optin", "optout", "prefixes", "redirect", "remembered")
+
+    def __init__(self) -> None:
+        self.redirect = 0
+        """The ID of the client that gets the messages; 0 = this one."""
+        self.broken = False
+        """True once a message could not be redirected, as that client has gone."""
+        self.bcast = False
+        self.optin = False
+        self.optout = False
+        self.noloop = False
+        self.caching = False
+        """CLIENT CACHING was called: the next command (or transaction) is an exception from the rule."""
+        self.prefixes: dict[bytes, None] = {}
+        self.remembered = 0
+        """How many entries were made for the client in the table of keys, those that have gone included."""
 
 
 class Client:
@@ -194,7 +217,8 @@ class Client:
         self.rewritten: list[list[bytes]] | None = None
         """What the running command propagates instead of itself (several commands, or none)."""
         self.out_soft_since = 0
-        self.tracking: Any = None
+        self.tracking: TrackingState | None = None
+        """None until CLIENT TRACKING is first used."""
         self.close_reason = b""
 
     def add_reply(self, data: bytes) -> None:

@@ -14,6 +14,7 @@ from pyredis.core.client import (
     CLIENT_NO_EVICT,
     CLIENT_NO_TOUCH,
     CLIENT_PAUSED,
+    CLIENT_TRACKING,
     CLIENT_UNBLOCKED,
     CLIENT_UNIX_SOCKET,
     Client,
@@ -25,8 +26,6 @@ _REPLY_BLOCK: Final = 16 << 10
 """Size of the blocks in which Redis keeps unsent replies; ``oll`` counts those."""
 
 _FLAG_LETTERS: Final = (
-    (CLIENT_MULTI, b"x"),
-    (CLIENT_BLOCKED | CLIENT_PAUSED, b"b"),
     (CLIENT_DIRTY_CAS, b"d"),
     (CLIENT_CLOSE_AFTER_REPLY, b"c"),
     (CLIENT_UNBLOCKED, b"u"),
@@ -57,7 +56,18 @@ def _flags_text(c: Client) -> bytes:
     flags = b"O" if c.flags & CLIENT_MONITOR else b""
     if c.subscribed():
         flags += b"P"
+    if c.flags & CLIENT_MULTI:
+        flags += b"x"
+    if c.flags & (CLIENT_BLOCKED | CLIENT_PAUSED):
+        flags += b"b"
+    if c.flags & CLIENT_TRACKING and c.tracking is not None:
+        flags += b"t" + b"R" * c.tracking.broken + b"B" * c.tracking.bcast
     return flags + b"".join([letter for bits, letter in _FLAG_LETTERS if c.flags & bits]) or b"N"
+
+
+def redirection(c: Client) -> int:
+    """The ID of the client that gets the messages of CLIENT TRACKING: 0 = this one, -1 = tracking is off."""
+    return c.tracking.redirect if c.flags & CLIENT_TRACKING and c.tracking is not None else -1
 
 
 def _fixed_memory(c: Client) -> int:
@@ -84,7 +94,7 @@ def client_info(c: Client, running: list[bytes] | None = None) -> bytes:
     return (
         b"id=%d addr=%b laddr=%b fd=%d name=%b age=%d idle=%d flags=%b db=%d sub=%d psub=%d ssub=%d multi=%d "
         b"%bqbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%b cmd=%b "
-        b"user=%b redir=-1 resp=%d%b"
+        b"user=%b redir=%d resp=%d%b"
         % (
             c.id,
             c.addr,
@@ -110,6 +120,7 @@ def client_info(c: Client, running: list[bytes] | None = None) -> bytes:
             b"rw" if unsent else b"r",
             c.last_cmd.fullname if c.last_cmd is not None else b"NULL",
             c.user,
+            redirection(c),
             c.resp,
             library,
         )

@@ -27,6 +27,7 @@ from pyredis.core.client import (
     CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
     CLIENT_STOP,
+    CLIENT_TRACKING,
     CLIENT_UNIX_SOCKET,
     Client,
 )
@@ -47,6 +48,7 @@ from pyredis.core.command import (
 )
 from pyredis.core.propagate import feed, flush, propagate_command
 from pyredis.core.slowlog import redact_argv
+from pyredis.core.tracking import end_caching
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.command import encode_command
 from pyredis.resp.errors import NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
@@ -359,12 +361,19 @@ def process_command(c: Client, argv: list[bytes]) -> None:
         c.add_reply(QUEUED)
         end_reply_skip(c)
         return
+    tracking = server.tracking if c.flags & (CLIENT_TRACKING | CLIENT_MULTI) else None
+    if tracking is not None:
+        tracking.before_command(c)
     reply = call(c, cmd, argv)
     if reply is not None:
         c.add_reply(reply)
+    if tracking is not None:
+        tracking.after_command(c, cmd)
     end_reply_skip(c)
     if server.ready_keys and not server.nesting:
         server.handle_ready_keys()
+    if tracking is not None:
+        tracking.current = None
 
 
 _NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
@@ -433,6 +442,7 @@ def reject(c: Client, cmd: Command | None, message: bytes) -> None:
     if c.flags & CLIENT_MULTI:
         c.flags |= CLIENT_DIRTY_EXEC
     c.add_reply(error_reply(c.server, message))
+    end_caching(c, cmd)
     end_reply_skip(c)
 
 
@@ -463,6 +473,8 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         internal_error(c, cmd, argv)
     server.no_touch = False
     elapsed = perf_counter_ns() - started
+    if c.flags & CLIENT_TRACKING and cmd.flags & CMD_READONLY:
+        server.tracking.remember(c, cmd, argv)
     if not c.flags & CLIENT_BLOCKED:
         account(cmd, 1, elapsed)
         if elapsed > server.slowlog_threshold_ns and not cmd.flags & CMD_SKIP_SLOWLOG:
@@ -489,6 +501,7 @@ def call_blocked(c: Client) -> None:
     dirty = server.dirty
     started = perf_counter_ns()
     reply: bytes | None = b""
+    other = server.tracking.before_serving(c)
     try:
         assert cmd.proc is not None
         reply = cmd.proc(c, argv)
@@ -502,6 +515,7 @@ def call_blocked(c: Client) -> None:
     if reply is not None:
         account(cmd, 1, perf_counter_ns() - started)
         server.end_wait(c, reply)
+    server.tracking.after_serving(c, cmd, other)
 
 
 def run_pending(c: Client) -> None:

@@ -104,7 +104,7 @@ def _clients(s: Server) -> Fields:
         ("client_recent_max_input_buffer", max(buffers.recent_input)),
         ("client_recent_max_output_buffer", max(buffers.recent_output)),
         ("blocked_clients", len(s.blocked_clients)),
-        ("tracking_clients", sum(c.tracking is not None for c in s.clients.values())),
+        ("tracking_clients", s.tracking.clients),
         (
             "clients_in_timeout_table",
             sum(c.blocked is not None and c.blocked.deadline > 0 for c in s.blocked_clients),
@@ -253,6 +253,9 @@ def _stats(s: Server) -> Fields:
         ("latest_fork_usec", t.latest_fork_usec),
         ("total_forks", t.forks),
         *[(name, 0) for name in _NEVER],
+        ("tracking_total_keys", len(s.tracking.keys)),
+        ("tracking_total_items", s.tracking.items),
+        ("tracking_total_prefixes", len(s.tracking.prefixes)),
         ("unexpected_error_replies", 0),
         ("total_error_replies", t.error_replies),
         ("dump_payload_sanitizations", 0),
@@ -274,11 +277,8 @@ _NEVER: Final = (
     "active_defrag_key_misses",
     "total_active_defrag_time",
     "current_active_defrag_time",
-    "tracking_total_keys",
-    "tracking_total_items",
-    "tracking_total_prefixes",
 )
-"""Counters of what does not happen here: migration, defragmentation, client-side caching."""
+"""Counters of what does not happen here: migration, defragmentation."""
 
 
 def _replication(s: Server) -> Fields:

@@ -287,7 +287,7 @@ class Config(Settings):
     active_defrag_ignore_bytes: int = memory(100 << 20, 1, idle=_NO_JEMALLOC)
     active_defrag_max_scan_fields: int = integer(1000, 1, LONG_MAX, idle=_NO_JEMALLOC)
     jemalloc_bg_thread: bool = yes_no(True, idle=_NO_JEMALLOC)
-    tracking_table_max_keys: int = integer(1000000, 0, LONG_MAX, idle="CLIENT TRACKING")
+    tracking_table_max_keys: int = integer(1000000, 0, LONG_MAX)
 
     # Users, scripts, modules
     aclfile: str = text("", mutable=False, only=("",), needs=_ACL)

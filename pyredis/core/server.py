@@ -40,6 +40,7 @@ from pyredis.core.notify import publish_keyspace_event
 from pyredis.core.propagate import propagate_expired, propagate_fields_expired
 from pyredis.core.slowlog import Slowlog
 from pyredis.core.stats import Stats
+from pyredis.core.tracking import Tracking
 from pyredis.engines.list import ListObj
 from pyredis.engines.stream import StreamObj
 from pyredis.engines.zset import ZSetObj
@@ -150,9 +151,11 @@ class Server(KeyspaceState):
         """DEBUG PAUSE-CRON: the periodic work is left undone."""
         self.quicklist_packed_threshold = 1 << 30
         """Bytes from which on DEBUG shows a list's element in a node of its own."""
-        self.cron_jobs: list[Callable[[], None]] = []
+        self.tracking = Tracking(self)
+        self.cron_jobs: list[Callable[[], None]] = [self.tracking.cron]
         self.on_ready = signal_key_as_ready
         self.on_watched = touch_watched_key
+        self.on_tracked = self.tracking.key_changed
         self.on_notify = publish_keyspace_event
         self.on_expired = propagate_expired
         self.on_fields_expired = propagate_fields_expired
@@ -194,6 +197,7 @@ class Server(KeyspaceState):
         self.pending_writes.pop(c, None)
         discard_transaction(c)
         self.drop_subscriptions(c)
+        self.tracking.forget(c)
         c.pending = []
         c.out = []
         refresh_fast(c)
@@ -251,6 +255,8 @@ class Server(KeyspaceState):
         """What ends every turn of the loop that ran commands outside of a connection's own batch."""
         if self.ready_keys:
             self.handle_ready_keys()
+        if self.tracking.changed:
+            self.tracking.broadcast()
         if self.pending_writes:
             self.flush_pending_writes()
 

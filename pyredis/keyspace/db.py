@@ -136,7 +136,7 @@ class Database:
         self.delete(key)
         if self.hooks:
             self.notify(key, NOTIFY_EXPIRED, b"expired")
-            self.touched(key)
+            self.touched(key, False)
         ks.stat_expired_keys += 1
         if ks.on_expired is not None:
             ks.on_expired(self, key)
@@ -194,8 +194,11 @@ class Database:
 
     # --- telling others ---------------------------------------------------------------------------------------
 
-    def touched(self, key: bytes) -> None:
-        """Tell watchers, waiting clients and caches that ``key`` is another now, without event and without counting."""
+    def touched(self, key: bytes, by_command: bool = True) -> None:
+        """Tell watchers, waiting clients and caches that ``key`` is another now, without event and without counting.
+
+        ``by_command`` is False for a key that goes by itself: expired or evicted.
+        """
         hooks = self.hooks
         ks = self.ks
         if hooks & HOOK_WATCH and key in self.watched_keys and ks.on_watched is not None:
@@ -203,7 +206,7 @@ class Database:
         if hooks & HOOK_BLOCKING and key in self.blocking_keys and ks.on_ready is not None:
             ks.on_ready(self, key)
         if hooks & HOOK_TRACKING and ks.on_tracked is not None:
-            ks.on_tracked(self, key)
+            ks.on_tracked(self, key, by_command)
 
     def notify(self, key: bytes, notify_class: int, event: bytes) -> None:
         """Send a keyspace notification, if its class is on."""

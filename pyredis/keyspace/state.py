@@ -116,8 +116,8 @@ class KeyspaceState:
         """``(db, key)``: a watched key was touched."""
         self.on_ready: Callable[[Database, bytes], None] | None = None
         """``(db, key)``: a key that clients wait for was changed."""
-        self.on_tracked: Callable[[Database, bytes], None] | None = None
-        """``(db, key)``: a key changed while client-side caching is on."""
+        self.on_tracked: Callable[[Database, bytes, bool], None] | None = None
+        """``(db, key, by a command)``: a key changed, expired or was evicted while clients cache keys."""
         self.on_expired: Callable[[Database, bytes], None] | None = None
         """``(db, key)``: a key expired (already removed): tell AOF and replicas."""
         self.on_fields_expired: Callable[[Database, bytes, list[bytes]], None] | None = None
