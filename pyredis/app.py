@@ -12,6 +12,7 @@ from typing import Any
 
 from pyredis import __version__
 from pyredis.commands import all as all_commands
+from pyredis.core.acl_users import AclError
 from pyredis.core.client import CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_MONITOR, CLIENT_REPLICA
 from pyredis.core.compat import RELEASES
 from pyredis.core.dispatch import refresh_fast
@@ -37,9 +38,10 @@ class App:
         self.exit_code = 0
 
     async def start(self) -> None:
-        """Open the sockets and begin the cron. Raises ListenError."""
+        """Open the sockets, load the users and begin the cron. Raises ListenError and AclError."""
         self.listeners.open_all()
         server = self.server
+        server.users.load_at_start()
         server.start_cron(asyncio.get_running_loop())
         server.cron_jobs.append(self._check_clients)
         server.on_shutdown = self.stop
@@ -124,6 +126,10 @@ async def _serve(app: App, process: Process) -> int:
         await app.start()
     except ListenError as e:
         log.warning(str(e))
+        return 1
+    except AclError as e:
+        for line in str(e).split("\n"):
+            log.warning(line)
         return 1
     loop = asyncio.get_running_loop()
     _Signals(app, loop)

@@ -1,6 +1,7 @@
 """Imports every command group: that fills the command table."""
 
 from pyredis.commands import (
+    acl_cmd,
     bit,
     bitfield,
     client_cmd,
@@ -48,6 +49,7 @@ from pyredis.commands import (
 )
 
 __all__ = [
+    "acl_cmd",
     "bit",
     "bitfield",
     "client_cmd",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pyredis.core.acl import User
 from pyredis.core.args import get_int, syntax_error
 from pyredis.core.blocked import end_wait
 from pyredis.core.client import (
@@ -16,7 +17,7 @@ from pyredis.core.client import (
 )
 from pyredis.core.client_info import check_name, client_info, client_type, printable
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, command, container
-from pyredis.core.dispatch import end_after_reply, error_reply, refresh_fast
+from pyredis.core.dispatch import error_reply, refresh_fast
 from pyredis.lib.intparse import string2ll
 from pyredis.resp.errors import CommandError, c_text, subcommand_syntax
 from pyredis.resp.reply import (
@@ -307,26 +308,16 @@ def client_unblock_command(c: Client, argv: list[bytes]) -> bytes | None:
     return ONE
 
 
-def _kill(c: Client, victims: list[Client], reply: bytes) -> bytes | None:
-    """Close connections at once; the caller's own after ``reply``."""
-    for victim in victims:
-        if victim is not c:
-            c.server.close_client(victim)
-            c.server.free_client(victim)
-    if c not in victims:
-        return reply
-    end_after_reply(c, reply)
-    return None
-
-
 class _Filters:
     """The conditions of CLIENT KILL's new form, all of which a victim meets. The last of a kind counts."""
 
-    __slots__ = ("addr", "id", "kind", "laddr", "skip_me", "user")
+    __slots__ = ("addr", "id", "kind", "laddr", "skip_me", "user", "users")
 
-    def __init__(self, argv: list[bytes]) -> None:
+    def __init__(self, users: dict[bytes, User], argv: list[bytes]) -> None:
+        self.users = users
         self.id = 0
-        self.kind = self.addr = self.laddr = self.user = b""
+        self.kind = self.addr = self.laddr = b""
+        self.user: User | None = None
         self.skip_me = True
         for at in range(2, len(argv), 2):
             if at + 1 == len(argv):
@@ -346,9 +337,9 @@ class _Filters:
         elif word == b"LADDR":
             self.laddr = value
         elif word == b"USER":
-            if value != b"default":
+            self.user = self.users.get(value)
+            if self.user is None:
                 raise CommandError(b"ERR No such user '%b'" % c_text(value))
-            self.user = value
         elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
             self.skip_me = value.lower() == b"yes"
         else:
@@ -361,7 +352,7 @@ class _Filters:
             and (not self.kind or client_type(one) == self.kind)
             and (not self.addr or one.addr == self.addr)
             and (not self.laddr or one.laddr == self.laddr)
-            and (not self.user or one.user == self.user)
+            and (self.user is None or one.user is self.user)
         )
 
 
@@ -392,10 +383,10 @@ def client_kill_command(c: Client, argv: list[bytes]) -> bytes | None:
         victims = [one for one in clients if one.addr == argv[2]]
         if not victims:
             raise CommandError(b"ERR No such client")
-        return _kill(c, victims, OK)
-    filters = _Filters(argv)
+        return c.server.end_clients(c, victims, OK)
+    filters = _Filters(c.server.users.table, argv)
     victims = [one for one in clients if filters.meets(one) and not (filters.skip_me and one is c)]
-    return _kill(c, victims, integer(len(victims)))
+    return c.server.end_clients(c, victims, integer(len(victims)))
 
 
 @command(

@@ -115,7 +115,9 @@ def config_rewrite_command(c: Client, argv: list[bytes]) -> bytes | None:
     if server.config_file is None:
         raise CommandError(b"ERR The server is running without a config file")
     try:
-        rewrite(server.config_file, server.config)
+        # With an ACL file the users are there, and not in the configuration.
+        users = [] if server.config.aclfile else server.users.lines()
+        rewrite(server.config_file, server.config, [line.decode("utf-8", "surrogateescape") for line in users])
     except OSError as e:
         server.log.warning(f"CONFIG REWRITE failed: {e.strerror}")
         raise CommandError(_encode(f"ERR Rewriting config file: {e.strerror}")) from None

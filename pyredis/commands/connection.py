@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Final
 
 from pyredis.core.args import get_range_int, syntax_error
@@ -25,13 +24,9 @@ from pyredis.resp.reply import OK, PONG, array_header, bulk, integer, map_header
 _WRONGPASS: Final = b"WRONGPASS invalid username-password pair or user is disabled."
 
 
-def _authenticate(c: Client, user: bytes, password: bytes) -> None:
-    secret = c.server.config.requirepass.encode()
-    if user != b"default" or (secret and not hmac.compare_digest(password, secret)):
+def _authenticate(c: Client, user: bytes, password: bytes, argv: list[bytes]) -> None:
+    if not c.server.users.authenticate(c, user, password, argv):
         raise CommandError(_WRONGPASS)
-    c.authenticated = True
-    c.user = user
-    refresh_fast(c)
 
 
 @command(
@@ -48,12 +43,12 @@ def _authenticate(c: Client, user: bytes, password: bytes) -> None:
 def auth_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) > 3:
         raise syntax_error()
-    if len(argv) == 2 and not c.server.config.requirepass:
+    if len(argv) == 2 and c.server.users.default.nopass:
         raise CommandError(
             b"ERR AUTH <password> called without any password configured for the default user. "
             b"Are you sure your configuration is correct?"
         )
-    _authenticate(c, argv[1] if len(argv) == 3 else b"default", argv[-1])
+    _authenticate(c, argv[1] if len(argv) == 3 else b"default", argv[-1], argv)
     return OK
 
 
@@ -88,7 +83,7 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
     while at < len(argv):
         word = argv[at].upper()
         if word == b"AUTH" and at + 2 < len(argv):
-            _authenticate(c, argv[at + 1], argv[at + 2])
+            _authenticate(c, argv[at + 1], argv[at + 2], argv)
             at += 3
         elif word == b"SETNAME" and at + 1 < len(argv):
             c.name = check_name(argv[at + 1])
@@ -204,7 +199,6 @@ def reset_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.resp = 2
     c.db = server.dbs[0]
     c.name = b""
-    c.user = b"default"
-    c.authenticated = not server.config.requirepass
+    server.users.reset_client(c)
     refresh_fast(c)
     return simple(b"RESET")

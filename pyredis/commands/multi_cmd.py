@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from pyredis.core.acl import DENIED_CHANNEL, DENIED_CMD, DENIED_KEY
 from pyredis.core.client import CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI, Client
 from pyredis.core.command import (
     CMD_ALLOW_BUSY,
@@ -11,10 +14,11 @@ from pyredis.core.command import (
     CMD_SKIP_SLOWLOG,
     CMD_STALE,
     KEY_RO,
+    Command,
     K,
     command,
 )
-from pyredis.core.dispatch import call, refresh_fast
+from pyredis.core.dispatch import call, error_reply, refresh_fast
 from pyredis.core.multi import discard_transaction, is_watched_key_expired, unwatch_all, watch_key
 from pyredis.core.propagate import flush, prevent
 from pyredis.resp.errors import EXECABORT, CommandError
@@ -90,6 +94,25 @@ def unwatch_command(c: Client, argv: list[bytes]) -> bytes | None:
     return OK
 
 
+_REASONS: Final = {
+    DENIED_CMD: b"no permission to execute the command or subcommand",
+    DENIED_KEY: b"no permission to touch the specified keys",
+    DENIED_CHANNEL: b"no permission to access one of the channels used as arguments",
+}
+
+
+def _refusal(c: Client, cmd: Command, queued: list[bytes], argv: list[bytes]) -> bytes | None:
+    """Why a queued command may not run now, though it might when it was queued; None if it may."""
+    reason, at = c.user.check(cmd, queued)
+    if not reason:
+        return None
+    c.server.users.log.add(c, reason, cmd.fullname if reason == DENIED_CMD else queued[at], argv, context=b"multi")
+    return (
+        b"NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This "
+        b"command is no longer allowed for the following reason: " + _REASONS[reason]
+    )
+
+
 @command(
     b"EXEC",
     1,
@@ -120,7 +143,8 @@ def exec_command(c: Client, argv: list[bytes]) -> bytes | None:
     c.add_reply(array_header(len(queued)))
     try:
         for cmd, command_argv in queued:
-            reply = call(c, cmd, command_argv)
+            refusal = None if c.user.unrestricted else _refusal(c, cmd, command_argv, argv)
+            reply = call(c, cmd, command_argv) if refusal is None else error_reply(server, refusal)
             if reply is not None:
                 c.add_reply(reply)
     finally:

@@ -23,6 +23,7 @@ from pyredis.core.command import (
     KUnknown,
     command,
 )
+from pyredis.core.dispatch import lookup_command
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
@@ -64,7 +65,7 @@ class _Options:
         self.store: bytes | None = None
 
 
-def _parse(argv: list[bytes], may_store: bool) -> _Options:
+def _parse(argv: list[bytes], may_store: bool, may_read_all: bool) -> _Options:
     o = _Options()
     at = 2
     while at < len(argv):
@@ -86,9 +87,13 @@ def _parse(argv: list[bytes], may_store: bool) -> _Options:
             o.by = argv[at + 1]
             # Once said, it holds even if a later BY names keys: as in Redis.
             o.nosort |= b"*" not in _c_string(o.by)
+            if not may_read_all and b"*" in _c_string(o.by):
+                raise CommandError(b"ERR BY option of SORT denied due to insufficient ACL permissions.")
             at += 1
         elif word == b"GET" and left:
             o.get.append(argv[at + 1])
+            if not may_read_all:
+                raise CommandError(b"ERR GET option of SORT denied due to insufficient ACL permissions.")
             at += 1
         else:
             raise syntax_error()
@@ -173,8 +178,16 @@ def _window(n: int, o: _Options) -> tuple[int, int]:
     return start, n if o.count < 0 else min(start + o.count, n)
 
 
+def _may_read_all(c: Client, argv: list[bytes]) -> bool:
+    """BY and GET read keys that no rule can foresee, so they need the right to read all."""
+    if c.user.unrestricted:
+        return True
+    cmd = lookup_command(c.server, argv)
+    return cmd is not None and c.user.may_read_all(cmd, argv)
+
+
 def _sort(c: Client, argv: list[bytes], may_store: bool) -> bytes:
-    o = _parse(argv, may_store)
+    o = _parse(argv, may_store, _may_read_all(c, argv))
     db = c.db
     value = db.lookup_read(argv[1])
     if value is not None and type(value) not in (ListObj, SetObj, ZSetObj):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from pyredis.core.acl import User
     from pyredis.core.command import Command
     from pyredis.core.server import Server
     from pyredis.keyspace.db import Database
@@ -197,7 +198,7 @@ class Client:
         self.out: list[bytes] = []
         """Encoded replies of the batch at hand, not handed to the connection yet."""
         self.authenticated = False
-        self.user = b"default"
+        self.user: User = server.users.default
         self.name = b""
         self.lib_name = b""
         self.lib_ver = b""
@@ -236,8 +237,9 @@ class Client:
             self.out.append(data)
 
     def auth_required(self) -> bool:
-        """True while a password is set that this client has not given."""
-        return not self.authenticated and bool(self.server.config.requirepass)
+        """True if this client has to say first who it is: the default user has a password, or is off."""
+        default = self.server.users.default
+        return not self.authenticated and not (default.nopass and default.on)
 
     def subscriptions(self) -> int:
         """Channels and patterns (shard channels are counted apart)."""

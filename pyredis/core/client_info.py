@@ -119,7 +119,7 @@ def client_info(c: Client, running: list[bytes] | None = None) -> bytes:
             _fixed_memory(c) + query + argv_mem + c.multi_mem + queued + unsent,
             b"rw" if unsent else b"r",
             c.last_cmd.fullname if c.last_cmd is not None else b"NULL",
-            c.user,
+            c.user.name,
             redirection(c),
             c.resp,
             library,

@@ -108,6 +108,14 @@ KEY_FLAG_NAMES: Final[tuple[tuple[int, bytes], ...]] = (
     (KEY_VARIABLE_FLAGS, b"variable_flags"),
 )
 
+# Which arguments are channels that ACL rules ask about.
+CHANNEL: Final = 1
+"""The first one."""
+CHANNELS: Final = 2
+"""All."""
+CHANNEL_PATTERNS: Final = 3
+"""All, as patterns."""
+
 # ACL categories, in the order of ACL CAT and of COMMAND INFO.
 ACL_KEYSPACE: Final = 1 << 0
 ACL_READ: Final = 1 << 1
@@ -259,6 +267,7 @@ class CommandSpec:
         "acl",
         "arity",
         "arity_before",
+        "channels",
         "complexity",
         "deprecated_since",
         "doc_flags",
@@ -293,6 +302,7 @@ class CommandSpec:
         self.proc: Proc | None = None
         self.keys: tuple[KeySpec, ...] = ()
         self.get_keys: GetKeys | None = None
+        self.channels = 0
         self.group = "generic"
         self.since = ""
         self.summary = ""
@@ -363,6 +373,7 @@ def command(
     usage: str = "",
     keys: tuple[KeySpec, ...] = (),
     get_keys: GetKeys | None = None,
+    channels: int = 0,
     acl: int | None = None,
     tips: tuple[bytes, ...] = (),
     history: tuple[tuple[str, str], ...] = (),
@@ -382,7 +393,7 @@ def command(
         spec = CommandSpec(fullname, arity, flags)
         spec.proc, spec.arity_before = proc, arity_before
         spec.group, spec.since, spec.summary, spec.complexity = group, since, summary, complexity
-        spec.usage, spec.keys, spec.get_keys = usage, keys, get_keys
+        spec.usage, spec.keys, spec.get_keys, spec.channels = usage, keys, get_keys, channels
         spec.tips, spec.history = tips, history
         spec.deprecated_since, spec.replaced_by, spec.doc_flags = deprecated_since, replaced_by, doc_flags
         _declare(spec, acl)

@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from pyredis.core.acl import Selector, User
+from pyredis.core.acl_commands import AclCommands
+from pyredis.core.acl_rules import UNKNOWN, RuleError, UnmatchedParenthesis, merge_selectors, set_user
 from pyredis.core.command import COMMANDS
 from pyredis.core.compat import NEWEST, RELEASES, version_number
 from pyredis.core.option_kinds import ConfigError, Kind
@@ -24,6 +27,7 @@ Apply = Callable[["Server"], None]
 """Carries a changed value out; raises ConfigError if that fails, then the values before are set and applied again."""
 
 _MAX_INCLUDES: Final = 64
+_DUPLICATE_USER: Final = b"Duplicate user found. A user can only be defined once in config files"
 
 
 class FileError(Exception):
@@ -149,6 +153,8 @@ class Settings:
             setattr(self, one.attribute, one.default)
         self.renamed_commands: dict[bytes, bytes] = {}
         """Upper-case command name → its new name, empty for a command taken away."""
+        self.users: list[list[bytes]] = []
+        """Name and rules of each ``user`` line, with selectors as one word."""
 
     # --- one value --------------------------------------------------------------------------------------------
 
@@ -238,6 +244,8 @@ class Settings:
             self._include(values[0], depth)
         elif name == "rename-command" and len(values) == 2:
             self._rename_command(values[0], values[1])
+        elif name == "user" and values:
+            self._declare_user([word.encode("utf-8", "surrogateescape") for word in words])
         elif name in _UNAVAILABLE:
             raise ConfigError(_UNAVAILABLE[name])
         elif "." in name:
@@ -261,6 +269,26 @@ class Settings:
             raise ConfigError("Target command name already exists")
         origin = next((a for a, b in self.renamed_commands.items() if b == old_name), old_name)
         self.renamed_commands[origin] = new_name
+
+    def _declare_user(self, words: list[bytes]) -> None:
+        """A ``user`` line. Its rules are tried here; whether the commands are known is asked at the start."""
+        name = words[1]
+        if any(name == other[0] for other in self.users):
+            raise _user_error(name, _DUPLICATE_USER)
+        all_channels = self.show("acl-pubsub-default") == "allchannels"
+        trial = User(name, Selector(AclCommands(COMMANDS.values()), all_channels))
+        # Redis counts from the line's first word where it should from the third: it names the word two places before.
+        try:
+            rules = merge_selectors(words[2:])
+        except UnmatchedParenthesis as e:
+            raise _user_error(words[e.position], UNKNOWN) from None
+        for at, rule in enumerate(rules):
+            try:
+                set_user(trial, rule, all_channels)
+            except RuleError as e:
+                if not e.unknown:
+                    raise _user_error(words[at], e.message) from None
+        self.users.append([name, *rules])
 
     # --- CONFIG SET -------------------------------------------------------------------------------------------
 
@@ -336,6 +364,11 @@ class Settings:
         return value == "yes" or (value == "local" and local)
 
 
+def _user_error(word: bytes, message: bytes) -> ConfigError:
+    text = b"Error in user declaration '%b': %b" % (word, message)
+    return ConfigError(text.decode("utf-8", "surrogateescape"))
+
+
 class SetError(Exception):
     """CONFIG SET failed at the directive ``name`` for ``reason``."""
 
@@ -376,7 +409,6 @@ def _without_nulls(text: str) -> str:
 
 
 _UNAVAILABLE: Final = {
-    "user": "ACL users are not available in pyredis yet",
     "loadmodule": "modules are not available in pyredis yet",
     "sentinel": "Sentinel mode is not available in pyredis yet",
 }

@@ -14,10 +14,12 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
+from pyredis.core.acl import DENIED_CMD, denial
 from pyredis.core.client import (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
+    CLIENT_DIRTY_CAS,
     CLIENT_DIRTY_EXEC,
     CLIENT_GATED,
     CLIENT_MONITOR,
@@ -92,7 +94,7 @@ def refresh_fast(c: Client) -> None:
     if c.flags & CLIENT_GATED or server.gates or not c.authenticated or (c.resp == 2 and c.subscribed()):
         c.fast = EMPTY
     else:
-        c.fast = server.fast
+        c.fast = c.user.fast
 
 
 def set_gate(server: Server, bit: int, on: bool) -> None:
@@ -356,8 +358,9 @@ def process_command(c: Client, argv: list[bytes]) -> None:
         return
     if c.flags & CLIENT_MULTI and cmd.fullname not in _NOT_QUEUED:
         assert c.multi is not None
-        c.multi.append((cmd, argv))
-        c.multi_mem += sum(map(len, argv))
+        if not c.flags & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC):  # else it will not run anyway
+            c.multi.append((cmd, argv))
+            c.multi_mem += sum(map(len, argv))
         c.add_reply(QUEUED)
         end_reply_skip(c)
         return
@@ -400,6 +403,11 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         return NOAUTH
     if c.flags & CLIENT_MULTI and cmd.flags & CMD_NO_MULTI:
         return b"ERR Command not allowed inside a transaction"
+    if not c.user.unrestricted:
+        reason, at = c.user.check(cmd, argv)
+        if reason:
+            log_denial(c, cmd, argv, reason, at)
+            return denial(reason, cmd.fullname)
     if c.resp == 2 and c.subscribed() and cmd.fullname not in _IN_PUBSUB:
         return (
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET"
@@ -410,6 +418,12 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     if c.flags & CLIENT_MONITOR and cmd.flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE):
         return b"ERR Replica can't interact with the keyspace"
     return None
+
+
+def log_denial(c: Client, cmd: Command, argv: list[bytes], reason: int, at: int) -> None:
+    """Note in the ACL log that the client may not run ``argv``, for ``reason``, because of the argument at ``at``."""
+    name = cmd.fullname if reason == DENIED_CMD else argv[at]
+    c.server.users.log.add(c, reason, name, argv)
 
 
 def _protected_allowed(c: Client) -> bool:

@@ -26,6 +26,11 @@ def _begin(spec: KeySpec, argv: list[bytes]) -> int:
     return -1
 
 
+def may_have_keys(spec: CommandSpec) -> bool:
+    """Whether some argument of the command can be a key."""
+    return spec.get_keys is not None or any(not key.flags & KEY_NOT_KEY for key in spec.keys)
+
+
 def extract_keys(spec: CommandSpec, argv: list[bytes]) -> list[tuple[int, int]]:
     """``[(position, KEY_* flags)]``. Raises KeysError where the arguments do not fit.
 

@@ -72,6 +72,11 @@ def apply_tls(server: Server) -> None:
         raise ConfigError(_BAD_TLS)
 
 
+def apply_requirepass(server: Server) -> None:
+    """The default user's password."""
+    server.users.set_default_password(server.config.requirepass.encode("utf-8", "surrogateescape"))
+
+
 def apply_maxclients(server: Server) -> None:
     """More clients need more open files."""
     if server.process is not None:
@@ -156,7 +161,6 @@ def special(kind: Kind, default: Any, **more: Any) -> Any:
     return Directive(kind, default, **more)
 
 
-_ACL: Final = "ACL users"
 _AOF: Final = "the append-only file"
 _RDB: Final = "snapshots"
 _REPLICATION: Final = "replication"
@@ -201,7 +205,7 @@ class Config(Settings):
     bind_source_addr: str = text("", idle=_REPLICATION)
     socket_mark_id: int = integer(0, 0, 2**32 - 1, mutable=False)
     protected_mode: bool = yes_no(True)
-    requirepass: str = text("", binary=True, secret=True)
+    requirepass: str = text("", binary=True, secret=True, apply=apply_requirepass, always_apply=True)
     maxclients: int = integer(10000, 1, 2**32 - 1, apply=apply_maxclients)
     proto_max_bulk_len: int = memory(512 << 20, 1 << 20, apply=apply_limits)
     client_query_buffer_limit: int = memory(1 << 30, 1 << 20, apply=apply_limits)
@@ -290,9 +294,9 @@ class Config(Settings):
     tracking_table_max_keys: int = integer(1000000, 0, LONG_MAX)
 
     # Users, scripts, modules
-    aclfile: str = text("", mutable=False, only=("",), needs=_ACL)
-    acllog_max_len: int = integer(128, 0, LONG_MAX, idle=_ACL)
-    acl_pubsub_default: str = one_of("resetchannels", "allchannels", "resetchannels", idle=_ACL)
+    aclfile: str = text("", mutable=False)
+    acllog_max_len: int = integer(128, 0, LONG_MAX)
+    acl_pubsub_default: str = one_of("resetchannels", "allchannels", "resetchannels")
     busy_reply_threshold: int = integer(5000, 0, LONG_MAX, aliases=("lua-time-limit",), idle=_SCRIPTS)
 
     # Snapshots

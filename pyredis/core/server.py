@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pyredis.core.acl_users import Users
 from pyredis.core.blocked import end_wait, handle_clients_blocked_on_keys, signal_key_as_ready, unblock_client
 from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
@@ -29,6 +30,7 @@ from pyredis.core.dispatch import (
     GATE_PAUSED,
     GATE_SLOWLOG,
     build_fast_table,
+    end_after_reply,
     refresh_fast,
     run_pending,
     set_gate,
@@ -106,6 +108,7 @@ class Server(KeyspaceState):
         self.clients: dict[int, Client] = {}
         self.handshakes: set[asyncio.Transport] = set()
         """Connections that are no client's yet: their TLS handshake is not over."""
+        self.users = Users(self)
         self.next_client_id = 1
         self.pending_writes: dict[Client, None] = {}
         self.blocked_clients: dict[Client, None] = {}
@@ -174,9 +177,9 @@ class Server(KeyspaceState):
         return len(self.clients) + len(self.handshakes) >= self.config.maxclients
 
     def add_client(self, c: Client) -> None:
-        """Enter a new client; it is authenticated at once if no password is set."""
+        """Enter a new client; it is the default user's, and authenticated at once if that needs no password."""
         self.clients[c.id] = c
-        c.authenticated = not self.config.requirepass
+        self.users.reset_client(c)
         self.stats.connections_received += 1
         refresh_fast(c)
 
@@ -225,6 +228,17 @@ class Server(KeyspaceState):
                 refresh_fast(c)
                 return
         c.conn.close(flush)
+
+    def end_clients(self, caller: Client, victims: list[Client], reply: bytes) -> bytes | None:
+        """Close connections at once, for a command that answers ``reply``; the caller's own only after that."""
+        for c in victims:
+            if c is not caller:
+                self.close_client(c)
+                self.free_client(c)
+        if caller not in victims:
+            return reply
+        end_after_reply(caller, reply)
+        return None
 
     def discard_transaction(self, c: Client) -> None:
         """Leave MULTI."""

@@ -95,7 +95,7 @@ class ClientProtocol(asyncio.Protocol):
         else:
             peer = _address(transport.get_extra_info("peername"))
             name = _address(transport.get_extra_info("sockname"))
-            if config.protected_mode and not config.requirepass and not _is_loopback(peer):
+            if config.protected_mode and server.users.default.nopass and not _is_loopback(peer):
                 server.stats.rejected_connections += 1
                 self._refuse(_PROTECTED)
                 return

@@ -21,6 +21,7 @@ Argv = list[bytes]
 Line = SearchStrategy[Argv]
 
 EXCLUDED: dict[bytes, str] = {
+    b"ACL": "has rules of its own: test_acl",
     b"SHUTDOWN": "ends the server",
     b"MONITOR": "its output is a stream of other clients' commands; tests of MONITOR are elsewhere",
     b"QUIT": "ends the connection: test_interleaved",

@@ -170,7 +170,6 @@ def test_what_is_not_there_yet_is_refused_clearly() -> None:
         (["--cluster-enabled", "yes"], "cluster mode"),
         (["--tls-replication", "yes"], "replication"),
         (["--tls-session-caching", "no"], "Python's ssl module"),
-        (["--aclfile", "users.acl"], "ACL users"),
         (["--loadmodule", "x.so"], "modules are not available"),
         (["--sentinel"], "Sentinel mode is not available"),
         (["--shutdown-on-sigterm", "save"], "snapshots"),

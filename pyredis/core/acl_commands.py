@@ -1,0 +1,101 @@
+"""The commands as ACL rules see them: a bit each, by original name, in categories.
+
+A rule may also name a command of Redis 7.0 that is not here (yet): files written for Redis must load, and be kept and
+shown as they are. Such a command has its bit, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pyredis.core.command import ACL_CATEGORY_NAMES, CommandSpec
+
+CATEGORIES: Final = {name: bit for bit, name in ACL_CATEGORY_NAMES}
+"""Name (lower case) → bit."""
+
+_LATEST: Final = (7, 0, 15)
+"""Users are described as this version of Redis does."""
+
+_ABSENT: Final[dict[str, str]] = {
+    "slow": (
+        "acl cluster cluster|countkeysinslot cluster|getkeysinslot cluster|help cluster|info cluster|keyslot "
+        "cluster|links cluster|myid cluster|nodes cluster|shards cluster|slots function module module|help script"
+    ),
+    "slow admin dangerous": (
+        "bgrewriteaof bgsave cluster|addslots cluster|addslotsrange cluster|bumpepoch cluster|count-failure-reports "
+        "cluster|delslots cluster|delslotsrange cluster|failover cluster|flushslots cluster|forget cluster|meet "
+        "cluster|replicas cluster|replicate cluster|reset cluster|saveconfig cluster|set-config-epoch cluster|setslot "
+        "cluster|slaves failover module|list module|load module|loadex module|unload psync replconf replicaof save "
+        "slaveof sync"
+    ),
+    "fast admin dangerous": "lastsave",
+    "slow connection": "client|caching client|tracking",
+    "fast connection": "asking readonly readwrite",
+    "slow scripting": (
+        "eval eval_ro evalsha evalsha_ro fcall fcall_ro function|dump function|help function|kill function|list "
+        "function|stats script|debug script|exists script|flush script|help script|kill script|load"
+    ),
+    "slow scripting write": "function|delete function|flush function|load function|restore",
+    "slow keyspace read": "dump",
+    "slow keyspace write dangerous": "migrate restore restore-asking",
+}
+"""Categories → commands of Redis 7.0 which pyredis had not when this was written; those that are declared count."""
+
+
+def _version(since: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in since.split("."))
+
+
+class AclCommands:
+    """Bits for all commands and subcommands, and masks of them."""
+
+    __slots__ = ("all", "bits", "containers", "masks", "members", "reach")
+
+    def __init__(self, specs: Iterable[CommandSpec]) -> None:
+        self.bits: dict[bytes, int] = {}
+        """Full name (``b"config|get"``) → its bit, in the order in which rules are shown."""
+        self.masks: dict[bytes, int] = {}
+        """Full name → the bits that a rule with this name sets: a container brings its subcommands."""
+        self.containers: set[bytes] = set()
+        self.members: dict[bytes, int] = dict.fromkeys(CATEGORIES, 0)
+        """Category → the bits of its commands that Redis 7.0 has: those that decide how a user is described."""
+        self.reach: dict[bytes, int] = dict.fromkeys(CATEGORIES, 0)
+        """Category → the bits that a rule with this category sets."""
+        categories: dict[bytes, int] = {}
+        for name, acl, known in _all(specs):
+            if name in self.bits:
+                continue
+            bit = self.bits[name] = self.masks[name] = 1 << len(self.bits)
+            categories[name] = acl
+            parent, bar, _ = name.partition(b"|")
+            if bar:
+                self.masks[parent] |= bit
+                self.containers.add(parent)
+            if known:
+                for category, category_bit in CATEGORIES.items():
+                    if acl & category_bit:
+                        self.members[category] |= bit
+        for name, acl in categories.items():
+            for category, category_bit in CATEGORIES.items():
+                if acl & category_bit:
+                    self.reach[category] |= self.masks[name]
+        self.all = (1 << len(self.bits)) - 1
+
+    def find(self, name: bytes) -> bytes | None:
+        """The full name of a command that is named in any case; None if there is none."""
+        lower = name.lower()
+        return lower if lower in self.bits else None
+
+
+def _all(specs: Iterable[CommandSpec]) -> Iterator[tuple[bytes, int, bool]]:
+    """Full name, categories, and whether Redis 7.0 has it; a container before its subcommands."""
+    for spec in specs:
+        for one in (spec, *spec.subs.values()):
+            yield one.fullname, one.acl, _version(one.since) <= _LATEST
+    for categories, names in _ABSENT.items():
+        acl = 0
+        for word in categories.split():
+            acl |= CATEGORIES[word.encode()]
+        for name in names.split():
+            yield name.encode(), acl, True
