@@ -6,16 +6,17 @@ shown as they are. Such a command has its bit, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from pyredis.core.command import ACL_CATEGORY_NAMES, CommandSpec
+from pyredis.core.command import ACL_CATEGORY_NAMES, COMMANDS
+from pyredis.core.compat import version_number
 
 CATEGORIES: Final = {name: bit for bit, name in ACL_CATEGORY_NAMES}
 """Name (lower case) → bit."""
 
-_LATEST: Final = (7, 0, 15)
-"""Users are described as this version of Redis does."""
+_DESCRIBED: Final = 700
+"""Users are described as Redis 7.0 does: newer commands have no say in which categories fit."""
 
 _ABSENT: Final[dict[str, str]] = {
     "slow": (
@@ -43,16 +44,13 @@ _ABSENT: Final[dict[str, str]] = {
 """Categories → commands of Redis 7.0 which pyredis had not when this was written; those that are declared count."""
 
 
-def _version(since: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in since.split("."))
-
-
 class AclCommands:
     """Bits for all commands and subcommands, and masks of them."""
 
     __slots__ = ("all", "bits", "containers", "masks", "members", "reach")
 
-    def __init__(self, specs: Iterable[CommandSpec]) -> None:
+    def __init__(self, compat: int) -> None:
+        """All commands declared that the release ``compat`` (704 = 7.4) has."""
         self.bits: dict[bytes, int] = {}
         """Full name (``b"config|get"``) → its bit, in the order in which rules are shown."""
         self.masks: dict[bytes, int] = {}
@@ -63,7 +61,7 @@ class AclCommands:
         self.reach: dict[bytes, int] = dict.fromkeys(CATEGORIES, 0)
         """Category → the bits that a rule with this category sets."""
         categories: dict[bytes, int] = {}
-        for name, acl, known in _all(specs):
+        for name, acl, known in _all(compat):
             if name in self.bits:
                 continue
             bit = self.bits[name] = self.masks[name] = 1 << len(self.bits)
@@ -88,11 +86,13 @@ class AclCommands:
         return lower if lower in self.bits else None
 
 
-def _all(specs: Iterable[CommandSpec]) -> Iterator[tuple[bytes, int, bool]]:
+def _all(compat: int) -> Iterator[tuple[bytes, int, bool]]:
     """Full name, categories, and whether Redis 7.0 has it; a container before its subcommands."""
-    for spec in specs:
+    for spec in COMMANDS.values():
         for one in (spec, *spec.subs.values()):
-            yield one.fullname, one.acl, _version(one.since) <= _LATEST
+            version = max(version_number(spec.since), version_number(one.since))
+            if version <= compat:
+                yield one.fullname, one.acl, version <= _DESCRIBED
     for categories, names in _ABSENT.items():
         acl = 0
         for word in categories.split():

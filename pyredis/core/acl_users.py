@@ -11,7 +11,6 @@ from pyredis.core.acl_commands import AclCommands
 from pyredis.core.acl_log import AclLog
 from pyredis.core.acl_rules import RuleError, UnmatchedParenthesis, describe_user, has_spaces, merge_selectors, set_user
 from pyredis.core.client import Client
-from pyredis.core.command import COMMANDS
 from pyredis.core.dispatch import refresh_fast
 from pyredis.lib.files import replace_file
 
@@ -40,7 +39,7 @@ class Users:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.commands = AclCommands(COMMANDS.values())
+        self.commands = AclCommands(server.compat)
         self.log = AclLog()
         self.table: dict[bytes, User] = {}
         self.default = self._new_default()

@@ -276,7 +276,7 @@ class Settings:
         if any(name == other[0] for other in self.users):
             raise _user_error(name, _DUPLICATE_USER)
         all_channels = self.show("acl-pubsub-default") == "allchannels"
-        trial = User(name, Selector(AclCommands(COMMANDS.values()), all_channels))
+        trial = User(name, Selector(AclCommands(version_number(self.show("compat-version"))), all_channels))
         # Redis counts from the line's first word where it should from the third: it names the word two places before.
         try:
             rules = merge_selectors(words[2:])

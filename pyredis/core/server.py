@@ -64,6 +64,12 @@ MAX_CLIENTS_PER_CRON = 200
 BLOCKED_LIST = 1
 BLOCKED_ZSET = 2
 BLOCKED_STREAM = 3
+_BLOCKING_KINDS: Final[dict[type, int]] = {
+    ListObj: BLOCKED_LIST,
+    ZSetObj: BLOCKED_ZSET,
+    StreamObj: BLOCKED_STREAM,
+}
+"""Class of a value → the kind of wait that it may end."""
 _LONGEST_TIMER: Final = 86400.0
 """Seconds; event loops refuse timers that are too far away."""
 
@@ -112,7 +118,7 @@ class Server(KeyspaceState):
         self.next_client_id = 1
         self.pending_writes: dict[Client, None] = {}
         self.blocked_clients: dict[Client, None] = {}
-        self.blocking_kinds: dict[type, int] = {ListObj: BLOCKED_LIST, ZSetObj: BLOCKED_ZSET, StreamObj: BLOCKED_STREAM}
+        self.blocking_kinds = _BLOCKING_KINDS
         self.ready_keys: dict[tuple[int, bytes], None] = {}
         self.serving_blocked = False
         self.paused_until = 0
