@@ -22,6 +22,9 @@ from pyredis.core.options import Config
 from pyredis.core.process import DEFAULT_PIDFILE, Process, daemonize
 from pyredis.core.server import Server
 from pyredis.net.listener import ListenError, Listeners
+from pyredis.persistence.aof_load import LoadError
+from pyredis.persistence.files import Files
+from pyredis.persistence.start import Disk
 
 __all__ = ["App", "all_commands", "run_server"]
 
@@ -34,11 +37,15 @@ class App:
         self.server.config_file = config_file
         self.server.process = process
         self.listeners = Listeners(self.server)
+        self.disk = Disk(self.server, Files())
         self.stopped = asyncio.Event()
         self.exit_code = 0
 
     async def start(self) -> None:
-        """Open the sockets, load the users and begin the cron. Raises ListenError and AclError."""
+        """Open the sockets, load the users and what is on disk, begin the cron.
+
+        Raises ListenError, AclError, LoadError.
+        """
         self.listeners.open_all()
         server = self.server
         server.users.load_at_start()
@@ -46,6 +53,7 @@ class App:
         server.cron_jobs.append(self._check_clients)
         server.on_shutdown = self.stop
         server.listeners = self.listeners
+        await self.disk.load(self.stopped)
 
     def stop(self, exit_code: int = 0) -> None:
         """Ask the server to end; from now on no client's command runs any more."""
@@ -58,8 +66,9 @@ class App:
             refresh_fast(c)
 
     async def close(self) -> None:
-        """Close sockets and connections."""
+        """Put everything on the disk that belongs there, then close sockets and connections."""
         self.server.stop_cron()
+        self.disk.close()
         self.listeners.close()
         for unfinished in list(self.server.handshakes):
             unfinished.abort()
@@ -122,17 +131,14 @@ async def _serve(app: App, process: Process) -> int:
     config.maxclients = possible
     log.role = "M"
     _warn_about_backlog(config, log)
+    loop = asyncio.get_running_loop()
+    _Signals(app, loop)
     try:
         await app.start()
-    except ListenError as e:
-        log.warning(str(e))
-        return 1
-    except AclError as e:
+    except (ListenError, LoadError, AclError) as e:
         for line in str(e).split("\n"):
             log.warning(line)
         return 1
-    loop = asyncio.get_running_loop()
-    _Signals(app, loop)
     if process.supervisor == "no" and (config.pidfile or config.daemonize):
         process.write_pidfile(config.pidfile or DEFAULT_PIDFILE)
     elif config.pidfile:

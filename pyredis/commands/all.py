@@ -2,6 +2,7 @@
 
 from pyredis.commands import (
     acl_cmd,
+    aof,
     bit,
     bitfield,
     client_cmd,
@@ -50,6 +51,7 @@ from pyredis.commands import (
 
 __all__ = [
     "acl_cmd",
+    "aof",
     "bit",
     "bitfield",
     "client_cmd",

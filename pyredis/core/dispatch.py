@@ -36,6 +36,7 @@ from pyredis.core.client import (
 from pyredis.core.command import (
     CMD_ADMIN,
     CMD_BLOCKING,
+    CMD_LOADING,
     CMD_MAY_REPLICATE,
     CMD_NO_AUTH,
     CMD_NO_MULTI,
@@ -53,7 +54,7 @@ from pyredis.core.slowlog import redact_argv
 from pyredis.core.tracking import end_caching
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.command import encode_command
-from pyredis.resp.errors import NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
+from pyredis.resp.errors import LOADING, NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
 from pyredis.resp.reply import QUEUED, error
 from pyredis.resp.shape import Shape
 
@@ -415,6 +416,8 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         )
     if c.server.gates & GATE_DISK_ERROR and (cmd.flags & CMD_WRITE or cmd.fullname == b"ping"):
         return c.server.disk_error()
+    if c.server.loading is not None and not cmd.flags & CMD_LOADING:
+        return LOADING
     if c.flags & CLIENT_MONITOR and cmd.flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE):
         return b"ERR Replica can't interact with the keyspace"
     return None

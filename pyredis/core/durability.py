@@ -56,6 +56,18 @@ class AppendLog:
         """``appendfsync`` was changed."""
 
 
+class Loading:
+    """What is being read from disk, while commands that need the data answer ``-LOADING``. Sizes in bytes."""
+
+    def __init__(self, total: int, now: float) -> None:
+        self.total = total
+        self.done = 0
+        self.started = now
+        self.started_monotonic = monotonic()
+        self.used_memory = 0
+        """What the snapshot says about the memory of the server that wrote it; 0 = nothing."""
+
+
 class Background:
     """Work that writes the keyspace while commands go on (a forked child or slices of the loop), as INFO shows it."""
 

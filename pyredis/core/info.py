@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis import __version__
 from pyredis.core.command import all_commands
+from pyredis.core.info_persistence import persistence_fields
 from pyredis.core.memory import MemoryReport, system_memory
 from pyredis.core.option_kinds import format_percentile
 from pyredis.lib.histogram import percentiles
@@ -150,7 +151,7 @@ def _memory(s: Server) -> Fields:
         ("mem_clients_slaves", 0),
         ("mem_clients_normal", m.clients),
         ("mem_cluster_links", 0),
-        ("mem_aof_buffer", 0),
+        ("mem_aof_buffer", s.aof.buffered()),
         ("mem_allocator", "pymalloc"),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", 0),
@@ -174,42 +175,6 @@ _SCRIPT_MEMORY: Final = (
     "used_memory_scripts_human",
 )
 """No scripts are run yet."""
-
-
-def _persistence(s: Server) -> Fields:
-    """Nothing is written to disk yet: nothing was ever saved since the start."""
-    return [
-        ("loading", 0),
-        ("async_loading", 0),
-        ("current_cow_peak", 0),
-        ("current_cow_size", 0),
-        ("current_cow_size_age", 0),
-        ("current_fork_perc", "0.00"),
-        ("current_save_keys_processed", 0),
-        ("current_save_keys_total", 0),
-        ("rdb_changes_since_last_save", s.dirty),
-        ("rdb_bgsave_in_progress", 0),
-        ("rdb_last_save_time", int(s.started_at)),
-        ("rdb_last_bgsave_status", "ok"),
-        ("rdb_last_bgsave_time_sec", -1),
-        ("rdb_current_bgsave_time_sec", -1),
-        ("rdb_saves", 0),
-        ("rdb_last_cow_size", 0),
-        ("rdb_last_load_keys_expired", 0),
-        ("rdb_last_load_keys_loaded", 0),
-        ("aof_enabled", 0),
-        ("aof_rewrite_in_progress", 0),
-        ("aof_rewrite_scheduled", 0),
-        ("aof_last_rewrite_time_sec", -1),
-        ("aof_current_rewrite_time_sec", -1),
-        ("aof_last_bgrewrite_status", "ok"),
-        ("aof_rewrites", 0),
-        ("aof_rewrites_consecutive_failures", 0),
-        ("aof_last_write_status", "ok"),
-        ("aof_last_cow_size", 0),
-        ("module_fork_in_progress", 0),
-        ("module_fork_last_cow_size", 0),
-    ]
 
 
 def _stale_percent(s: Server) -> float:
@@ -374,7 +339,7 @@ SECTIONS: Final[tuple[tuple[str, Section, bool], ...]] = (
     ("Server", _server, True),
     ("Clients", _clients, True),
     ("Memory", _memory, True),
-    ("Persistence", _persistence, True),
+    ("Persistence", persistence_fields, True),
     ("Stats", _stats, True),
     ("Replication", _replication, True),
     ("CPU", _cpu, True),

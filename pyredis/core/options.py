@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.core.compat import NEWEST, RELEASES
 from pyredis.core.config import Directive, Settings
+from pyredis.core.durability import AOF_OFF
 from pyredis.core.option_kinds import (
     INT_MAX,
     LONG_MAX,
@@ -122,6 +123,21 @@ def apply_crash_log(server: Server) -> None:
         server.process.set_crash_log(server.config)
 
 
+def apply_appendonly(server: Server) -> None:
+    """Switch the append-only file on or off."""
+    wanted = server.config.appendonly
+    if wanted == (server.aof.state != AOF_OFF) or server.loading is not None:
+        return
+    try:
+        if wanted:
+            server.aof.start()
+        else:
+            server.aof.stop()
+    except OSError as e:
+        server.log.warning(f"Can't switch the append-only file on: {e.strerror or e}")
+        raise ConfigError("Unable to turn on AOF. Check server logs.") from None
+
+
 # --- declarations ---------------------------------------------------------------------------------------------------
 # These return Any so that each attribute can be annotated with the type of its value.
 
@@ -161,7 +177,6 @@ def special(kind: Kind, default: Any, **more: Any) -> Any:
     return Directive(kind, default, **more)
 
 
-_AOF: Final = "the append-only file"
 _RDB: Final = "snapshots"
 _REPLICATION: Final = "replication"
 _CLUSTER: Final = "cluster mode"
@@ -238,7 +253,7 @@ class Config(Settings):
     oom_score_adj_values: tuple[int, ...] = special(OomValues(), (0, 200, 800), apply=apply_oom_score)
     server_cpulist: str = text("", name="server_cpulist", mutable=False)
     bio_cpulist: str = text("", name="bio_cpulist", mutable=False, idle=_NO_THREADS)
-    aof_rewrite_cpulist: str = text("", name="aof_rewrite_cpulist", mutable=False, idle=_AOF)
+    aof_rewrite_cpulist: str = text("", name="aof_rewrite_cpulist", mutable=False)
     bgsave_cpulist: str = text("", name="bgsave_cpulist", mutable=False, idle=_RDB)
     ignore_warnings: str = text("", idle="no counterpart: there is no such warning to ignore")
     shutdown_timeout: int = integer(10, idle=_REPLICATION)
@@ -313,18 +328,18 @@ class Config(Settings):
     sanitize_dump_payload: str = one_of("no", "no", "yes", "clients", idle=_RDB)
 
     # Append-only file
-    appendonly: bool = yes_no(False, only=(False,), needs=_AOF)
-    appendfilename: str = text("appendonly.aof", check_file_name("appendfilename"), mutable=False, idle=_AOF)
-    appenddirname: str = text("appendonlydir", check_file_name("appenddirname"), mutable=False, idle=_AOF)
-    appendfsync: str = one_of("everysec", "everysec", "always", "no", idle=_AOF)
-    no_appendfsync_on_rewrite: bool = yes_no(False, idle=_AOF)
-    auto_aof_rewrite_percentage: int = integer(100, idle=_AOF)
-    auto_aof_rewrite_min_size: int = memory(64 << 20, idle=_AOF)
-    aof_load_truncated: bool = yes_no(True, idle=_AOF)
-    aof_use_rdb_preamble: bool = yes_no(True, idle=_AOF)
-    aof_timestamp_enabled: bool = yes_no(False, idle=_AOF)
-    aof_rewrite_incremental_fsync: bool = yes_no(True, idle=_AOF)
-    aof_disable_auto_gc: bool = yes_no(False, idle=_AOF)
+    appendonly: bool = yes_no(False, apply=apply_appendonly)
+    appendfilename: str = text("appendonly.aof", check_file_name("appendfilename"), mutable=False)
+    appenddirname: str = text("appendonlydir", check_file_name("appenddirname"), mutable=False)
+    appendfsync: str = one_of("everysec", "everysec", "always", "no")
+    no_appendfsync_on_rewrite: bool = yes_no(False)
+    auto_aof_rewrite_percentage: int = integer(100)
+    auto_aof_rewrite_min_size: int = memory(64 << 20)
+    aof_load_truncated: bool = yes_no(True)
+    aof_use_rdb_preamble: bool = yes_no(True, idle="a base file of the snapshot format")
+    aof_timestamp_enabled: bool = yes_no(False)
+    aof_rewrite_incremental_fsync: bool = yes_no(True)
+    aof_disable_auto_gc: bool = yes_no(False)
 
     # Replication
     replicaof: str = special(Primary(), "", aliases=("slaveof",), mutable=False, only=("",), needs=_REPLICATION)

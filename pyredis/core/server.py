@@ -27,6 +27,7 @@ from pyredis.core.command import CMD_FAST, Command, all_commands, build_table, r
 from pyredis.core.compat import RELEASES, version_number
 from pyredis.core.dispatch import (
     GATE_DISK_ERROR,
+    GATE_LOADING,
     GATE_PAUSED,
     GATE_SLOWLOG,
     build_fast_table,
@@ -35,7 +36,7 @@ from pyredis.core.dispatch import (
     run_pending,
     set_gate,
 )
-from pyredis.core.durability import AppendLog, Background
+from pyredis.core.durability import AppendLog, Background, Loading
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
@@ -139,6 +140,7 @@ class Server(KeyspaceState):
         self.uncommitted = False
         """True while changes wait for the append-only file: no reply leaves before these are written."""
         self.aof = AppendLog()
+        self.loading: Loading | None = None
         self.background: Background | None = None
         """What is writing the keyspace to disk at the moment."""
 
@@ -349,6 +351,18 @@ class Server(KeyspaceState):
 
     # --- disk -------------------------------------------------------------------------------------------------
 
+    def start_loading(self, total: int) -> Loading:
+        """``total`` bytes are going to be read: meanwhile most commands answer ``-LOADING``."""
+        self.loading = Loading(total, self.clock.time())
+        set_gate(self, GATE_LOADING, True)
+        return self.loading
+
+    def stop_loading(self) -> None:
+        """The data is there."""
+        self.loading = None
+        self.update_time()
+        set_gate(self, GATE_LOADING, False)
+
     def refresh_disk_gate(self) -> None:
         """Refuse commands that write, or allow them again, as the state of the disk wants it."""
         set_gate(self, GATE_DISK_ERROR, self.disk_error() is not None)
@@ -455,7 +469,8 @@ class Server(KeyspaceState):
         self.cron_loops += 1
         if self.cron_paused:
             return
-        self.expire_cycle()
+        if self.loading is None:
+            self.expire_cycle()
         self.stats.sample(self)
         for job in self.cron_jobs:
             job()

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis.core.client import CLIENT_CLOSED, CLIENT_UNACKNOWLEDGED, Client
 from pyredis.core.dispatch import refresh_fast
-from pyredis.core.durability import AOF_OFF, AppendLog
+from pyredis.core.durability import AOF_OFF, AOF_WAIT_REWRITE, AppendLog
 from pyredis.persistence.aof_manifest import Manifest
-from pyredis.persistence.files import Files
+from pyredis.persistence.aof_rewrite import Rewriter
+from pyredis.persistence.aof_values import write_commands
+from pyredis.persistence.child import Progress
+from pyredis.persistence.files import APPEND, CREATE, Files
 from pyredis.resp.command import encode_command
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class AppendOnlyFile(AppendLog):
         self._sync_failed = False
         self._logged_at = -_LOG_SECONDS
         self._thread: ThreadPoolExecutor | None = None
+        self._rewriter = Rewriter(self)
         self._held: dict[Client, list[bytes]] = {}
         """Clients whose replies wait for a write that failed (``always``) → those replies."""
 
@@ -71,6 +75,97 @@ class AppendOnlyFile(AppendLog):
         """Put ``manifest`` on the disk; from then on it counts. Raises OSError."""
         self.files.replace_content(self.path(manifest.path_name), manifest.encode())
         self.manifest = manifest
+
+    def waiting_name(self) -> str:
+        """The file that takes changes until the first base is there; no manifest lists it."""
+        return f"temp-{self.manifest.filename}.incr"
+
+    def write_base(self, path: str, progress: Progress | None = None) -> None:
+        """Write the whole keyspace to a new file and on the disk. Raises OSError."""
+        fd = self.files.open(path, CREATE)
+        try:
+            write_commands(self.server, self.files, fd, progress)
+            self.files.sync(fd)
+        finally:
+            os.close(fd)
+
+    def remove_history(self) -> None:
+        """Remove the files that are no longer needed (a long time for large ones, so in a thread)."""
+        manifest = self.manifest
+        if not manifest.history or self.server.config.aof_disable_auto_gc:
+            return
+        names = [file.name for file in manifest.history]
+        for name in names:
+            try:
+                self.files.unlink(self.path(name))
+            except OSError as e:
+                self.server.log.warning(f"Cannot remove the old append-only file {name}: {e.strerror}")
+        shorter = manifest.copy()
+        shorter.history = []
+        try:
+            self.save_manifest(shorter)
+        except OSError as e:
+            self.server.log.warning(f"Cannot write the AOF manifest: {e.strerror}")
+
+    # --- switching on and off ---------------------------------------------------------------------------------
+
+    def open(self, name: str) -> None:
+        """Append to a file of the directory from now on. Raises OSError."""
+        fd = self.files.open(self.path(name), APPEND)
+        self.use(fd, os.fstat(fd).st_size)
+
+    def use(self, fd: int, size: int) -> None:
+        """Append to an open file that has ``size`` bytes; the one before is closed."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = fd
+        self.last_size = size
+        self._selected = -1
+        self._unsynced = False
+        self._fsynced_at = monotonic()
+
+    def rewrite(self) -> None:
+        self._rewriter.begin()
+
+    def start(self) -> None:
+        os.makedirs(self.directory(), exist_ok=True)
+        fd = self.files.open(self.path(self.waiting_name()), CREATE | APPEND)
+        self.use(fd, 0)
+        self.state = AOF_WAIT_REWRITE
+        if self.server.background is not None:
+            self.rewrite_scheduled = True
+            self.server.log.warning(
+                "AOF was enabled but there is already another background operation. An AOF background was "
+                "scheduled to start when possible."
+            )
+        else:
+            try:
+                self._rewriter.begin()
+            except OSError:
+                self.stop()
+                raise
+        self.server.feeders.append(self.feed)
+
+    def stop(self) -> None:
+        waiting = self.state == AOF_WAIT_REWRITE
+        self._rewriter.stop()
+        if self.feed in self.server.feeders:
+            self.server.feeders.remove(self.feed)
+        try:
+            self.shut_down()
+        except OSError as e:
+            self.server.log.warning(f"Fail to fsync the AOF file: {e.strerror}. AOF is switched off all the same.")
+        self.state = AOF_OFF
+        self._parts = []
+        self.current_size = self.base_size = self.last_size = 0
+        if self.write_error:
+            self._sync_failed = False
+            self._recovered()
+        if waiting:
+            try:
+                self.files.unlink(self.path(self.waiting_name()))
+            except OSError:
+                pass  # nothing reads it
 
     # --- feeding ----------------------------------------------------------------------------------------------
 
@@ -287,3 +382,4 @@ class AppendOnlyFile(AppendLog):
         """Every tenth of a second or so: what was postponed or failed is tried again, the last second is fsynced."""
         if self.state != AOF_OFF and not self.server.uncommitted:
             self.flush()
+        self._rewriter.cron()

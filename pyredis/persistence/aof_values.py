@@ -20,10 +20,35 @@ from pyredis.lib.fpconv import format_double
 from pyredis.resp.command import encode_command
 
 if TYPE_CHECKING:
-    from pyredis.keyspace.db import Database
+    from pyredis.core.server import Server
+    from pyredis.persistence.child import Progress
+    from pyredis.persistence.files import Files
 
 _AT_ONCE: Final = 64
+_WRITE_BYTES: Final = 1 << 18
 Argv = list[bytes]
+
+
+def write_commands(server: Server, files: Files, fd: int, progress: Progress | None) -> None:
+    """Write the commands that make all databases. Raises OSError."""
+    parts: list[bytes] = []
+    size = keys = 0
+    for db in server.dbs:
+        if len(db):
+            parts.append(encode_command((b"SELECT", b"%d" % db.id)))
+        for key, value in db.items():
+            for command in key_commands(key, value, db.get_expire(key)):
+                parts.append(command)
+                size += len(command)
+            keys += 1
+            if size > _WRITE_BYTES:
+                files.write_all(fd, b"".join(parts))
+                parts, size = [], 0
+                if progress is not None:
+                    progress.tell(keys)
+    files.write_all(fd, b"".join(parts))
+    if progress is not None:
+        progress.tell(keys, force=True)
 
 
 def key_commands(key: bytes, value: Any, deadline: int) -> Iterator[bytes]:
@@ -32,14 +57,6 @@ def key_commands(key: bytes, value: Any, deadline: int) -> Iterator[bytes]:
         yield encode_command(argv)
     if deadline >= 0:
         yield encode_command((b"PEXPIREAT", key, b"%d" % deadline))
-
-
-def database_commands(db: Database) -> Iterator[bytes]:
-    """Encoded commands that make a whole database, SELECT first; nothing for an empty one."""
-    if len(db):
-        yield encode_command((b"SELECT", b"%d" % db.id))
-        for key, value in db.items():
-            yield from key_commands(key, value, db.get_expire(key))
 
 
 def _value_commands(key: bytes, value: Any) -> Iterator[Argv]:

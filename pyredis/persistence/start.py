@@ -1,0 +1,65 @@
+"""What a server does with its disk: loading at start, and putting everything there at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pyredis.core.durability import AOF_OFF
+from pyredis.persistence import aof_start
+from pyredis.persistence.aof import AppendOnlyFile
+from pyredis.persistence.aof_load import LoadError
+from pyredis.persistence.files import Files
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+
+class Disk:
+    """The files of one server."""
+
+    def __init__(self, server: Server, files: Files) -> None:
+        self.server = server
+        self.aof = AppendOnlyFile(server, files)
+        server.aof = self.aof
+
+    async def load(self, stopped: asyncio.Event) -> None:
+        """Load the data and open the append-only file; give up if ``stopped``. Raises LoadError.
+
+        Clients are served meanwhile; most commands answer ``-LOADING``.
+        """
+        server, aof = self.server, self.aof
+        aof_start.read_manifest(aof)
+        if server.config.appendonly:
+            try:
+                aof_start.adopt_old_file(aof)
+                if aof.manifest.files():
+                    await self._load_append_only_file(stopped)
+                    if stopped.is_set():
+                        return
+                aof_start.go_on(aof)
+            except OSError as e:
+                where = e.filename or aof.directory()
+                raise LoadError(f"Can't open or create append-only file or directory {where}: {e.strerror}") from None
+        server.cron_jobs.append(aof.cron)
+
+    async def _load_append_only_file(self, stopped: asyncio.Event) -> None:
+        server = self.server
+        started = monotonic()
+        try:
+            for _ in aof_start.load(self.aof):
+                await asyncio.sleep(0)
+                if stopped.is_set():
+                    return
+        finally:
+            server.stop_loading()
+        server.dirty = 0
+        server.log.notice(f"DB loaded from append only file: {monotonic() - started:.3f} seconds")
+
+    def close(self) -> None:
+        """The server ends."""
+        if self.aof.state != AOF_OFF:
+            self.server.log.notice("Calling fsync() on the AOF file.")
+            self.aof.stop()
+            self.server.uncommitted = False
