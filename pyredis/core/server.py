@@ -164,14 +164,18 @@ class Server(KeyspaceState):
         """Bytes from which on DEBUG shows a list's element in a node of its own."""
         self.tracking = Tracking(self)
         self.cron_jobs: list[Callable[[], None]] = [self.tracking.cron]
+        self._attach_hooks()
+        self.apply_slowlog_config()
+        self.set_notify_flags(config.notify_keyspace_events)
+
+    def _attach_hooks(self) -> None:
+        """What the keyspace calls upwards."""
         self.on_ready = signal_key_as_ready
         self.on_watched = touch_watched_key
         self.on_tracked = self.tracking.key_changed
         self.on_notify = publish_keyspace_event
         self.on_expired = propagate_expired
         self.on_fields_expired = propagate_fields_expired
-        self.apply_slowlog_config()
-        self.set_notify_flags(config.notify_keyspace_events)
 
     @property
     def stat_numcommands(self) -> int:
