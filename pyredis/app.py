@@ -32,12 +32,19 @@ __all__ = ["App", "all_commands", "run_server"]
 class App:
     """A server with its sockets, on one event loop."""
 
-    def __init__(self, config: Config, config_file: str | None, log: Logger, process: Process | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        config_file: str | None,
+        log: Logger,
+        process: Process | None = None,
+        files: Files | None = None,
+    ) -> None:
         self.server = Server(config, log)
         self.server.config_file = config_file
         self.server.process = process
         self.listeners = Listeners(self.server)
-        self.disk = Disk(self.server, Files())
+        self.disk = Disk(self.server, files or Files())
         self.stopped = asyncio.Event()
         self.exit_code = 0
 
@@ -53,7 +60,11 @@ class App:
         server.cron_jobs.append(self._check_clients)
         server.on_shutdown = self.stop
         server.listeners = self.listeners
-        await self.disk.load(self.stopped)
+        try:
+            await self.disk.load(self.stopped)
+        except LoadError:
+            self.listeners.close()  # nobody must be answered while the loop ends
+            raise
 
     def stop(self, exit_code: int = 0) -> None:
         """Ask the server to end; from now on no client's command runs any more."""

@@ -146,6 +146,12 @@ class AppendOnlyFile(AppendLog):
                 raise
         self.server.feeders.append(self.feed)
 
+    def end(self) -> None:
+        """The server ends: as :meth:`stop`, but what cannot be written now was never acknowledged."""
+        if self.write_error and not self.flush(force=True):
+            self._give_up_held()
+        self.stop()
+
     def stop(self) -> None:
         waiting = self.state == AOF_WAIT_REWRITE
         self._rewriter.stop()
@@ -293,6 +299,12 @@ class AppendOnlyFile(AppendLog):
             refresh_fast(c)
         self.server.pending_writes.clear()
 
+    def _give_up_held(self) -> None:
+        """Those whose change may be lost get no reply at all: their connections end."""
+        held, self._held = self._held, {}
+        for c in held:
+            self.server.close_client(c)
+
     def _log(self, text: str) -> None:
         now = monotonic()
         if now - self._logged_at >= _LOG_SECONDS:
@@ -314,6 +326,7 @@ class AppendOnlyFile(AppendLog):
             )
             self._failed(e.strerror or str(e))
             self._hold_replies()
+            self._give_up_held()
             self.server.end(1)
             return
         self.server.note_latency(b"aof-fsync-always", perf_counter_ns() - started)

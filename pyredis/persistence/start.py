@@ -47,13 +47,11 @@ class Disk:
     async def _load_append_only_file(self, stopped: asyncio.Event) -> None:
         server = self.server
         started = monotonic()
-        try:
-            for _ in aof_start.load(self.aof):
-                await asyncio.sleep(0)
-                if stopped.is_set():
-                    return
-        finally:
-            server.stop_loading()
+        for _ in aof_start.load(self.aof):
+            await asyncio.sleep(0)
+            if stopped.is_set():
+                return
+        server.stop_loading()
         server.dirty = 0
         server.log.notice(f"DB loaded from append only file: {monotonic() - started:.3f} seconds")
 
@@ -61,5 +59,5 @@ class Disk:
         """The server ends."""
         if self.aof.state != AOF_OFF:
             self.server.log.notice("Calling fsync() on the AOF file.")
-            self.aof.stop()
+            self.aof.end()
             self.server.uncommitted = False
