@@ -1,11 +1,25 @@
-"""The append-only file: BGREWRITEAOF."""
+"""The append-only file: BGREWRITEAOF, WAITAOF."""
 
 from __future__ import annotations
 
+from typing import Final
+
+from pyredis.core.args import get_int
+from pyredis.core.blocked import BLOCKED_WAITAOF, block_for_keys
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
-from pyredis.core.command import CMD_ADMIN, CMD_NO_ASYNC_LOADING, CMD_NOSCRIPT, command
-from pyredis.resp.errors import CommandError
-from pyredis.resp.reply import simple
+from pyredis.core.command import (
+    ACL_CONNECTION,
+    CMD_ADMIN,
+    CMD_BLOCKING,
+    CMD_NO_ASYNC_LOADING,
+    CMD_NOSCRIPT,
+    command,
+)
+from pyredis.core.durability import AOF_OFF
+from pyredis.resp.errors import MUST_BE_POSITIVE, CommandError
+from pyredis.resp.reply import ZERO, array, integer, simple
+
+_NEVER: Final = 1 << 63
 
 
 @command(
@@ -34,3 +48,39 @@ def bgrewriteaof_command(c: Client, argv: list[bytes]) -> bytes | None:
             b"ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
         ) from None
     return simple(b"Background append only file rewriting started")
+
+
+@command(
+    b"WAITAOF",
+    4,
+    CMD_NOSCRIPT | CMD_BLOCKING,
+    group="generic",
+    since="7.2.0",
+    summary="Wait until the client's earlier changes are on this server's disk, and on replicas' disks.",
+    complexity="O(1)",
+    usage="numlocal:int numreplicas:int timeout:int",
+    tips=(b"request_policy:all_shards", b"response_policy:agg_min"),
+    acl=ACL_CONNECTION,
+)
+def waitaof_command(c: Client, argv: list[bytes]) -> bytes | None:
+    """Two numbers: 1 if the local file is synced so far, and how many replicas are (there are none)."""
+    local = get_int(argv[1])
+    if not 0 <= local <= 1:
+        raise CommandError(b"ERR value is out of range, value must between 0 and 1")
+    replicas = get_int(argv[2])
+    if replicas < 0:
+        raise CommandError(MUST_BE_POSITIVE)
+    timeout = get_int(argv[3], b"ERR timeout is not an integer or out of range")
+    if timeout < 0:
+        raise CommandError(b"ERR timeout is negative")
+    aof = c.server.aof
+    if local and aof.state == AOF_OFF:
+        raise CommandError(b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+    there = aof.state != AOF_OFF and aof.synced >= c.fed
+    if c.flags & CLIENT_DENY_BLOCKING or (there >= local and not replicas):
+        return array([integer(there), ZERO])
+    block_for_keys(c, BLOCKED_WAITAOF, [], timeout / 1000, argv, array([integer(there), ZERO]))
+    if c.blocked is not None:
+        # Replicas never come, so what is waited for then is the timeout.
+        c.blocked.request = _NEVER if replicas else c.fed
+    return None

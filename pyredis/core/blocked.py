@@ -21,6 +21,7 @@ BLOCKED_LIST: Final = 1
 BLOCKED_ZSET: Final = 2
 BLOCKED_STREAM: Final = 3
 BLOCKED_WAIT: Final = 4
+BLOCKED_WAITAOF: Final = 5
 _FOR_EVER: Final = 1e9
 """Seconds (30 years) from which on no timer is set."""
 

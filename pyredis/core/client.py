@@ -160,6 +160,7 @@ class Client:
         "ctime",
         "db",
         "fast",
+        "fed",
         "flags",
         "id",
         "laddr",
@@ -215,6 +216,8 @@ class Client:
         self.blocked: BlockedState | None = None
         self.pending: list[list[bytes]] = []
         """Commands that arrived while the client was blocked or paused."""
+        self.fed = 0
+        """``server.fed`` after this client's last change: what WAITAOF waits for."""
         self.rewritten: list[list[bytes]] | None = None
         """What the running command propagates instead of itself (several commands, or none)."""
         self.out_soft_since = 0

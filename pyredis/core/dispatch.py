@@ -284,11 +284,14 @@ def after_command(c: Client, argv: list[bytes], dirty: int) -> None:
     if server.dirty != dirty:
         if c.rewritten is None and not server.also_propagate and not server.nesting:
             feed(server, c.db.id, encode_command(argv))
+            c.fed = server.fed
             return
         propagate_command(c, c.db.id, argv)
     c.rewritten = None
     if server.also_propagate and not server.nesting:
         flush(server)
+    if server.dirty != dirty:
+        c.fed = server.fed
 
 
 def error_reply(server: Server, message: bytes) -> bytes:
@@ -414,7 +417,7 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET"
             b" are allowed in this context" % cmd.fullname
         )
-    if c.server.gates & GATE_DISK_ERROR and (cmd.flags & CMD_WRITE or cmd.fullname == b"ping"):
+    if c.server.gates & GATE_DISK_ERROR and (_has_flags(c, cmd, CMD_WRITE) or cmd.fullname == b"ping"):
         return c.server.disk_error()
     if c.server.loading is not None and not cmd.flags & CMD_LOADING:
         return LOADING
@@ -441,11 +444,14 @@ def _paused(server: Server, c: Client, cmd: Command) -> bool:
     """True if CLIENT PAUSE holds this command back: all of them, or those that (may) write; never a monitor's."""
     if c.flags & CLIENT_MONITOR:
         return False
-    if server.pause_all or cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE):
-        return True
+    return server.pause_all or _has_flags(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE)
+
+
+def _has_flags(c: Client, cmd: Command, flags: int) -> bool:
+    """True if the command has one of ``flags``, or is an EXEC of one that has."""
     if cmd.fullname == b"exec" and c.multi is not None:
-        return any(queued.flags & (CMD_WRITE | CMD_MAY_REPLICATE) for queued, _ in c.multi)
-    return False
+        return any(queued.flags & flags for queued, _ in c.multi)
+    return bool(cmd.flags & flags)
 
 
 def reject(c: Client, cmd: Command | None, message: bytes) -> None:

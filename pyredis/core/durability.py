@@ -37,6 +37,9 @@ class AppendLog:
         """Failed rewrites since the last that succeeded."""
         self.last_cow_size = 0
 
+        self.synced = 0
+        """Up to where (``server.fed``) everything is on the disk."""
+
     def buffered(self) -> int:
         """Bytes that wait to be written."""
         return 0

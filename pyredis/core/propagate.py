@@ -93,5 +93,6 @@ def flush(server: Server) -> None:
 
 def feed(server: Server, db: int, data: bytes) -> None:
     """Give encoded commands that ran in database ``db`` to every feeder."""
+    server.fed += len(data)
     for feeder in server.feeders:
         feeder(db, data)

@@ -137,6 +137,8 @@ class Server(KeyspaceState):
         self.executing = False
         self.also_propagate: list[tuple[int, list[bytes]]] = []
         self.feeders: list[Feeder] = []
+        self.fed = 0
+        """Bytes given to the feeders so far."""
         self.uncommitted = False
         """True while changes wait for the append-only file: no reply leaves before these are written."""
         self.aof = AppendLog()

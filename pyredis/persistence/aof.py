@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
+from pyredis.core.blocked import BLOCKED_WAITAOF, end_wait
 from pyredis.core.client import CLIENT_CLOSED, CLIENT_UNACKNOWLEDGED, Client
 from pyredis.core.dispatch import refresh_fast
 from pyredis.core.durability import AOF_OFF, AOF_WAIT_REWRITE, AppendLog
@@ -26,6 +27,7 @@ from pyredis.persistence.aof_values import write_commands
 from pyredis.persistence.child import Progress
 from pyredis.persistence.files import APPEND, CREATE, Files
 from pyredis.resp.command import encode_command
+from pyredis.resp.reply import ONE, ZERO, array
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -54,6 +56,7 @@ class AppendOnlyFile(AppendLog):
         self._postponed_since = 0.0
         self._fsynced_at = 0.0
         self._unsynced = False
+        self._written = 0
         self._sync_failed = False
         self._logged_at = -_LOG_SECONDS
         self._thread: ThreadPoolExecutor | None = None
@@ -254,6 +257,7 @@ class AppendOnlyFile(AppendLog):
         if not problem:
             self._parts = []
             self._took(written)
+            self._written = self.server.fed
             if self.write_error and not self._sync_failed:
                 self._recovered()
             return True
@@ -332,6 +336,15 @@ class AppendOnlyFile(AppendLog):
         self.server.note_latency(b"aof-fsync-always", perf_counter_ns() - started)
         self._fsynced_at = monotonic()
         self._unsynced = False
+        self._reached(self._written)
+
+    def _reached(self, offset: int) -> None:
+        """Everything up to ``offset`` is on the disk: who waits for it goes on."""
+        self.synced = offset
+        for c in list(self.server.blocked_clients):
+            state = c.blocked
+            if state is not None and state.kind == BLOCKED_WAITAOF and state.request <= offset:
+                end_wait(c, array([ONE, ZERO]))
 
     def _sync_in_thread(self) -> None:
         loop = self.server.loop
@@ -343,6 +356,7 @@ class AppendOnlyFile(AppendLog):
         self._unsynced = False
         fd = os.dup(self.fd)  # the file may be closed and another opened meanwhile
         thread = self._thread
+        offset = self._written
 
         def work() -> None:
             problem = ""
@@ -353,13 +367,13 @@ class AppendOnlyFile(AppendLog):
             finally:
                 os.close(fd)
             try:
-                loop.call_soon_threadsafe(self._synced, problem)
+                loop.call_soon_threadsafe(self._synced, problem, offset)
             except RuntimeError:
                 pass  # the loop has ended
 
         thread.submit(work)
 
-    def _synced(self, problem: str) -> None:
+    def _synced(self, problem: str, offset: int) -> None:
         """A thread's fsync has ended."""
         self.syncing = False
         self._fsynced_at = monotonic()
@@ -372,6 +386,9 @@ class AppendOnlyFile(AppendLog):
             self._sync_failed = False
             self.rewrite_scheduled = True  # pages that were lost are not told of again
             self._recovered()
+        if not problem:
+            self._reached(offset)
+            self.server.after_event()
         if self._postponed_since:
             self.flush()
 
