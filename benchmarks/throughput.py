@@ -35,7 +35,7 @@ class Row:
     command: tuple[str, ...] = ()
 
 
-ROWS = (
+DEFAULT_ROWS = (
     Row("PING_INLINE"),
     Row("PING_MBULK"),
     Row("SET"),
@@ -55,6 +55,11 @@ ROWS = (
     Row("LRANGE_500", 12, "LPUSH", ("LRANGE", "mylist", "0", "499")),
     Row("LRANGE_600", 12, "LPUSH", ("LRANGE", "mylist", "0", "599")),
     Row("MSET", weight=2),
+)
+"""The tests that redis-benchmark runs by itself."""
+
+ROWS = (
+    *DEFAULT_ROWS,
     Row("GEOADD", 1, "", ("GEOADD", "mygeo", "13.361389", "38.115556", "element:__rand_int__")),
     Row("GEODIST", 1, "GEOADD", ("GEODIST", "mygeo", "element:10", "element:990", "km")),
     Row("GEOSEARCH_10", 2, "GEOADD", ("GEOSEARCH", "mygeo", *["FROMLONLAT", "15.5", "15.5", "BYRADIUS", "200", "km"])),

@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any, TypeVar
 
 from pyredis.core.client import Client
-from pyredis.core.command import columns
+from pyredis.core.command import columns, rows
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
@@ -46,12 +46,12 @@ def _absent(c: Client, columns: Columns, argc: int) -> bool:
     return len(columns) == argc and c.db.dict.keys().isdisjoint(columns[1])
 
 
-@columns(b"PING")
+@columns(b"PING", alike=True)
 def ping_columns(c: Client, columns: Columns) -> bytes | None:
     return PONG * len(columns[0]) if len(columns) == 1 else None
 
 
-@columns(b"SET")
+@columns(b"SET", alike=True)
 def set_columns(c: Client, columns: Columns) -> bytes | None:
     db = c.db
     if len(columns) != 3 or db.index is not None:
@@ -62,26 +62,23 @@ def set_columns(c: Client, columns: Columns) -> bytes | None:
     return OK * len(keys)
 
 
-@columns(b"MSET")
+@columns(b"MSET", alike=True)
 def mset_columns(c: Client, columns: Columns) -> bytes | None:
+    return mset_rows(c, tuple(chain.from_iterable(zip(*columns[1:], strict=True))), len(columns[0]))
+
+
+@rows(b"MSET")
+def mset_rows(c: Client, arguments: tuple[bytes, ...], lines: int) -> bytes | None:
     db = c.db
-    keys, values = columns[1::2], columns[2::2]
-    if len(keys) != len(values) or db.index is not None or not all(map(db.plain, keys)):
+    keys = arguments[::2]
+    if len(arguments) // lines & 1 or db.index is not None or not db.plain(keys):
         return None
-    lines = len(columns[0])
-    # Line by line: where a key comes twice the last value counts.
-    db.dict.update(
-        zip(
-            chain.from_iterable(zip(*keys, strict=True)),
-            chain.from_iterable(zip(*values, strict=True)),
-            strict=True,
-        )
-    )
-    db.ks.dirty += lines * len(keys)
+    db.dict.update(zip(keys, arguments[1::2], strict=True))  # where a key comes twice the last value counts
+    db.ks.dirty += len(keys)
     return OK * lines
 
 
-@columns(b"GET")
+@columns(b"GET", alike=True)
 def get_columns(c: Client, columns: Columns) -> bytes | None:
     ks = c.db.ks
     values: list[Any] = list(map(c.db.dict.get, columns[1]))
@@ -99,7 +96,7 @@ def get_columns(c: Client, columns: Columns) -> bytes | None:
     return replies
 
 
-@columns(b"INCR")
+@columns(b"INCR", alike=True)
 def incr_columns(c: Client, columns: Columns) -> bytes | None:
     key = _one_key(columns)
     if key is None:
@@ -129,12 +126,12 @@ def _push_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
     return integers(length + 1, length + count)
 
 
-@columns(b"LPUSH")
+@columns(b"LPUSH", alike=True)
 def lpush_columns(c: Client, columns: Columns) -> bytes | None:
     return _push_columns(c, columns, True)
 
 
-@columns(b"RPUSH")
+@columns(b"RPUSH", alike=True)
 def rpush_columns(c: Client, columns: Columns) -> bytes | None:
     return _push_columns(c, columns, False)
 
@@ -151,17 +148,17 @@ def _pop_columns(c: Client, columns: Columns, head: bool) -> bytes | None:
     return bulks(popped)
 
 
-@columns(b"LPOP")
+@columns(b"LPOP", alike=True)
 def lpop_columns(c: Client, columns: Columns) -> bytes | None:
     return _pop_columns(c, columns, True)
 
 
-@columns(b"RPOP")
+@columns(b"RPOP", alike=True)
 def rpop_columns(c: Client, columns: Columns) -> bytes | None:
     return _pop_columns(c, columns, False)
 
 
-@columns(b"SADD")
+@columns(b"SADD", alike=True)
 def sadd_columns(c: Client, columns: Columns) -> bytes | None:
     value = _one_value(c, columns, 3, SetObj)
     if value is None:
@@ -169,6 +166,8 @@ def sadd_columns(c: Client, columns: Columns) -> bytes | None:
     members = columns[2]
     limit = c.server.config.set_max_intset_entries
     absent = len(set(members).difference(value.members))
+    if 0 < absent < len(members) and c.server.feeders:
+        return None  # not all of them propagate
     c.db.ks.dirty += absent
     if not absent:
         return ZERO * len(members)
@@ -210,12 +209,12 @@ def zadd_columns(c: Client, columns: Columns) -> bytes | None:
     return b"".join([ONE if change == ADDED else ZERO for change in changes])
 
 
-@columns(b"ZPOPMIN")
+@columns(b"ZPOPMIN", alike=True)
 def zpopmin_columns(c: Client, columns: Columns) -> bytes | None:
     return EMPTY_ARRAY * len(columns[1]) if _absent(c, columns, 2) else None
 
 
-@columns(b"HSET")
+@columns(b"HSET", alike=True)
 def hset_columns(c: Client, columns: Columns) -> bytes | None:
     value = _one_value(c, columns, 4, HashObj)
     if value is None:

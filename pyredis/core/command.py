@@ -23,8 +23,11 @@ Proc = Callable[["Client", list[bytes]], "bytes | None"]
 
 Columns = Callable[["Client", list[tuple[bytes, ...]]], "bytes | None"]
 """Runs a pipeline of one command at once: ``(client, columns) -> replies``, a column being the arguments at one
-position of all the command lines (the names are column 0). Asked only while nobody watches, waits, listens or
-copies changes, and no key named has a deadline. None: the lines must run one by one; nothing is changed then."""
+position of all the command lines (the names are column 0). Asked only while nobody watches, waits or listens, and no
+key named has a deadline. None: the lines must run one by one; nothing is changed then."""
+
+Rows = Callable[["Client", tuple[bytes, ...], int], "bytes | None"]
+"""The same, given the arguments of all lines in a row and the number of lines; it looks for deadlines itself."""
 
 GetKeys = Callable[[list[bytes]], "list[tuple[int, int]]"]
 """Finds keys where key specs cannot: ``argv -> [(position, KEY_* flags)]``."""
@@ -328,6 +331,8 @@ COMMANDS: dict[bytes, CommandSpec] = {}
 
 
 COLUMNS: dict[bytes, Columns] = {}
+ALIKE: set[bytes] = set()
+ROWS: dict[bytes, Rows] = {}
 """Upper-case name → how a pipeline of the command runs at once."""
 
 
@@ -402,11 +407,27 @@ def command(
     return register
 
 
-def columns(name: bytes) -> Callable[[Columns], Columns]:
-    """Declare how a pipeline of the command ``name`` runs at once."""
+def columns(name: bytes, alike: bool = False) -> Callable[[Columns], Columns]:
+    """Declare how a pipeline of the command ``name`` runs at once.
+
+    ``alike``: either all lines change something or none does, and each propagates as it is. Only then may it run so
+    while there are feeders.
+    """
 
     def register(run: Columns) -> Columns:
         COLUMNS[name] = run
+        if alike:
+            ALIKE.add(name)
+        return run
+
+    return register
+
+
+def rows(name: bytes) -> Callable[[Rows], Rows]:
+    """Declare how a pipeline of the command ``name`` runs at once where columns would only be put together again."""
+
+    def register(run: Rows) -> Rows:
+        ROWS[name] = run
         return run
 
     return register
@@ -443,6 +464,7 @@ class Command:
     """
 
     __slots__ = (
+        "alike",
         "argc_max",
         "argc_min",
         "by_run",
@@ -456,6 +478,7 @@ class Command:
         "proc",
         "recorded",
         "rejected_calls",
+        "rows",
         "spec",
         "subs",
     )
@@ -465,6 +488,8 @@ class Command:
         self.fullname = spec.fullname
         self.proc: Proc | None = spec.proc
         self.columns = None if spec.parent else COLUMNS.get(spec.name)
+        self.rows = None if spec.parent else ROWS.get(spec.name)
+        self.alike = spec.name in ALIKE
         self.flags = spec.flags
         self.by_run = bool(spec.flags & (CMD_FAST | CMD_CHEAP))
         """Whether a run of calls is measured as one."""

@@ -126,16 +126,18 @@ def run_batch(c: Client, batch: list[list[bytes]], started: int) -> None:
     _run_lines(c, batch, started)
 
 
-def run_alike(c: Client, shape: Shape, arguments: tuple[bytes, ...], started: int) -> None:
-    """Run a chunk of requests of the same shape, given all their arguments in a row, as :func:`run_batch` does."""
+def run_alike(c: Client, shape: Shape, arguments: tuple[bytes, ...], data: bytes, started: int) -> None:
+    """Run ``data``, a chunk of requests of the same shape, as :func:`run_batch` does; all their arguments in a row."""
     name, width = shape.name, shape.width
     if shape.count == 1:
         run_one(c, [name, *arguments], started)
         return
     cmd = _with_columns(c, name, width + 1)
     if cmd is not None:
-        columns = [shape.names, *[arguments[at::width] for at in range(width)]]
-        if _run_columns(c, cmd, columns, started):
+        columns = [shape.names]
+        if cmd.rows is None:
+            columns += [arguments[at::width] for at in range(width)]
+        if _run_columns(c, cmd, columns, started, data, arguments):
             return
     lines = [[name, *arguments[at : at + width]] for at in range(0, width * shape.count, width or 1)]
     _run_lines(c, lines or [[name] for _ in range(shape.count)], started)
@@ -235,23 +237,41 @@ def run_one(c: Client, argv: list[bytes], started: int) -> None:
 def _with_columns(c: Client, name: bytes, argc: int) -> Command | None:
     """The command, if a pipeline of it may run at once now."""
     cmd = c.fast.get(name)
-    if cmd is None or cmd.columns is None or c.db.hooks or c.server.feeders or not cmd.argc_min <= argc <= cmd.argc_max:
+    if cmd is None or cmd.columns is None or c.db.hooks or not cmd.argc_min <= argc <= cmd.argc_max:
         return None
-    return cmd
+    return None if c.server.feeders and not cmd.alike else cmd
 
 
-def _run_columns(c: Client, cmd: Command, columns: list[tuple[bytes, ...]], started: int) -> bool:
-    """Run a pipeline that is one command again and again, if that can be done at once; False if not."""
+def _run_columns(
+    c: Client,
+    cmd: Command,
+    columns: list[tuple[bytes, ...]],
+    started: int,
+    data: bytes | None = None,
+    arguments: tuple[bytes, ...] = (),
+) -> bool:
+    """Run a pipeline that is one command again and again, if that can be done at once; False if not.
+
+    ``data`` is the same pipeline encoded and ``arguments`` what stands in it, where they are at hand.
+    """
     assert cmd.columns is not None
     if len(columns) > 1 and not c.db.plain(columns[1]):
         return False
+    server = c.server
+    dirty = server.dirty
     try:
-        replies = cmd.columns(c, columns)
+        if arguments and cmd.rows is not None:
+            replies = cmd.rows(c, arguments, len(columns[0]))
+        else:
+            replies = cmd.columns(c, columns)
     except Exception:
         internal_error(c, cmd, [column[0] for column in columns])
         return True
     if replies is None:
         return False
+    if server.feeders and server.dirty != dirty:
+        feed(server, c.db.id, data or b"".join(map(encode_command, zip(*columns, strict=True))))
+        c.fed = server.fed
     c.out.append(replies)
     c.last_cmd = cmd
     account(cmd, len(columns[0]), perf_counter_ns() - started)

@@ -153,7 +153,7 @@ class ClientProtocol(asyncio.Protocol):
             and shape.size == len(data)
             and (arguments := shape.arguments(data)) is not None
         ):
-            run_alike(c, shape, arguments, started)
+            run_alike(c, shape, arguments, data, started)
         elif (argv := split_request(data)) is not None:
             run_one(c, argv, started)
         else:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyredis.commands import all as _declared
+from pyredis.core.command import ALIKE as COMMANDS_ALIKE
 from pyredis.core.command import COLUMNS
 from tests.differential import pools
 from tests.differential.compare import Comparison
@@ -43,6 +44,8 @@ _ARGUMENTS: dict[bytes, list[list[bytes]]] = {
     b"LRANGE": [pools.LISTS, [b"0", b"-3"], [b"-1", b"5"]],
 }
 """For each command what its arguments are drawn from; the first is the key."""
+ALIKE = sorted(COMMANDS_ALIKE & set(_ARGUMENTS))
+"""What may run at once with an append-only file, too."""
 _ONE_KEY = 0.8
 _ODD = 0.4
 _ALIKE = 0.5
@@ -51,7 +54,7 @@ _SETTINGS = ("plain", "watched", "listened", "waited", "deadline", "far", "index
 _WAITS = {b"LPUSH": b"BLPOP", b"RPUSH": b"BRPOP", b"ZADD": b"BZPOPMIN"}
 
 
-def _pipelines(name: bytes, n: int, seed: int) -> tuple[list[list[Argv]], bytes]:
+def pipelines_of(name: bytes, n: int, seed: int) -> tuple[list[list[Argv]], bytes]:
     """Pipelines of ``n`` lines, most of them plain, and the key that most of them name.
 
     Three at most come before the one that may hold odd lines, so that the server may know what to expect.
@@ -176,7 +179,7 @@ def test_same_as_one_by_one(server: ServerProcess, oracle: ServerProcess, settin
         st.integers(0, 1 << 32),
     )
     def run(name: bytes, n: int, thresholds: Argv, seed: int) -> None:
-        pipelines, key = _pipelines(name, n, seed)
+        pipelines, key = pipelines_of(name, n, seed)
         scenes = [Scene(one, protocol, thresholds) for one in (server, oracle)]
         try:
             for scene in scenes:
