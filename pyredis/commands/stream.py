@@ -22,6 +22,7 @@ from pyredis.core.command import (
 )
 from pyredis.core.propagate import rewrite
 from pyredis.core.streams import (
+    REFERENCE_POLICIES,
     entries_reply,
     id_text,
     parse_end,
@@ -40,15 +41,16 @@ _LARGEST_ENTRY: Final = 1 << 30
 _NODES_PER_TRIM: Final = 100
 _TOO_LOW: Final = b"ERR The ID specified in XADD is equal or smaller than the target stream top item"
 _TRIM: Final = "strategy=(MAXLEN|MINID@6.2.0) operator=[equal='='|approximately='~'] threshold [LIMIT count:int]@6.2.0"
+_POLICY: Final = "condition=[KEEPREF|DELREF|ACKED]@8.2.0"
 
 
 class _Trim:
     """``MAXLEN|MINID [=|~] threshold [LIMIT count]`` and XADD's other options.
 
-    ``at`` is the position of XADD's ID; ``threshold_at`` that of the threshold.
+    ``at`` is the position of XADD's ID; ``threshold_at`` that of the threshold. ``policy``: see ``REFERENCE_POLICIES``.
     """
 
-    __slots__ = ("approximate", "at", "limit", "nomkstream", "strategy", "threshold", "threshold_at")
+    __slots__ = ("approximate", "at", "limit", "nomkstream", "policy", "strategy", "threshold", "threshold_at")
 
     def __init__(self) -> None:
         self.strategy = b""
@@ -57,6 +59,7 @@ class _Trim:
         self.threshold_at = 0
         self.limit: int | None = None
         self.nomkstream = False
+        self.policy = b""
         self.at = 2
 
     def parse_strategy(self, argv: list[bytes], at: int) -> int:
@@ -78,7 +81,7 @@ class _Trim:
         self.strategy, self.threshold_at = strategy, at
         return at
 
-    def parse(self, argv: list[bytes], xadd: bool) -> None:
+    def parse(self, c: Client, argv: list[bytes], xadd: bool) -> None:
         """Read the options; XADD's end at the ID."""
         at = 2
         while at < len(argv):
@@ -95,6 +98,8 @@ class _Trim:
                     raise CommandError(b"ERR The LIMIT argument must be >= 0.")
             elif xadd and word == b"NOMKSTREAM":
                 self.nomkstream = True
+            elif word in REFERENCE_POLICIES and not self.policy and c.server.compat >= 802:
+                self.policy = word
             elif xadd:
                 break
             else:
@@ -120,9 +125,15 @@ class _Trim:
     def run(self, value: StreamObj) -> int:
         """Trim; returns how many entries went."""
         limit = self.limit or 0
-        if self.strategy == b"MAXLEN":
-            return value.trim_to_length(self.threshold, self.approximate, limit)
-        return value.trim_below(self.threshold, self.approximate, limit)
+        by_length = self.strategy == b"MAXLEN"
+        if self.policy == b"ACKED" and value.groups:
+            if by_length:
+                return value.trim_done(self.threshold, MAX_ID + 1, self.approximate, limit)
+            return value.trim_done(0, self.threshold, self.approximate, limit)
+        forget = self.policy == b"DELREF"
+        if by_length:
+            return value.trim_to_length(self.threshold, self.approximate, limit, forget)
+        return value.trim_below(self.threshold, self.approximate, limit, forget)
 
     def exactly(self, argv: list[bytes], value: StreamObj) -> list[bytes]:
         """The command as it is propagated: what was trimmed approximately here must be trimmed just so elsewhere."""
@@ -130,7 +141,8 @@ class _Trim:
             return argv
         argv = list(argv)
         argv[self.threshold_at - 1] = b"="
-        if self.strategy == b"MAXLEN":
+        if self.strategy == b"MAXLEN" or self.policy == b"ACKED":  # then what went may have left earlier ones behind
+            argv[self.threshold_at - 2] = b"MAXLEN"
             argv[self.threshold_at] = b"%d" % len(value)
         else:
             argv[self.threshold_at] = id_text(value.first_id if len(value) else MAX_ID)
@@ -172,17 +184,18 @@ def _new_id(c: Client, value: StreamObj, given: tuple[int, bool] | None) -> int:
     since="5.0.0",
     summary="Add an entry at the end of a stream.",
     complexity="O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
-    usage=f"key [NOMKSTREAM]@6.2.0 trim=[{_TRIM}] id_or_auto=(auto_id='*'|id) (field value)...",
+    usage=f"key [NOMKSTREAM]@6.2.0 {_POLICY} trim=[{_TRIM}] id_or_auto=(auto_id='*'|id) (field value)...",
     history=(
         ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
         ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
     ),
     tips=(b"nondeterministic_output",),
 )
 def xadd_command(c: Client, argv: list[bytes]) -> bytes | None:
     trim = _Trim()
     if argv[2] != b"*":
-        trim.parse(argv, True)
+        trim.parse(c, argv, True)
     at = trim.at
     given = None
     if at < len(argv) and argv[at] != b"*":
@@ -229,13 +242,16 @@ def xadd_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are "
         "organized in macro nodes containing multiple entries that can be released with a single deallocation."
     ),
-    usage=f"key trim=({_TRIM})",
-    history=(("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),),
+    usage=f"key trim=({_TRIM} {_POLICY})",
+    history=(
+        ("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),
+        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
+    ),
     tips=(b"nondeterministic_output",),
 )
 def xtrim_command(c: Client, argv: list[bytes]) -> bytes | None:
     trim = _Trim()
-    trim.parse(argv, False)
+    trim.parse(c, argv, False)
     trim.complete(c, False)
     value = write_stream(c.db, argv[1])
     if value is None:
@@ -316,27 +332,6 @@ def xrange_command(c: Client, argv: list[bytes]) -> bytes | None:
 )
 def xrevrange_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _range(c, argv, True)
-
-
-@command(
-    b"XDEL",
-    -3,
-    CMD_WRITE | CMD_FAST,
-    keys=(K(1, KEY_RW | KEY_DELETE),),
-    group="stream",
-    since="5.0.0",
-    summary="Delete entries of a stream by their IDs.",
-    complexity="O(1) for each single item to delete in the stream, regardless of the stream size.",
-    usage="key id...",
-)
-def xdel_command(c: Client, argv: list[bytes]) -> bytes | None:
-    value = write_stream(c.db, argv[1])
-    if value is None:
-        return ZERO
-    removed = sum(map(value.delete, [parse_id(text) for text in argv[2:]]))
-    if removed:
-        modified(c.db, argv[1], removed, NOTIFY_STREAM, b"xdel")
-    return integer(removed)
 
 
 @command(

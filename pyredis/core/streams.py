@@ -20,6 +20,8 @@ from pyredis.resp.reply import array_header, bulk, bulk_array
 INVALID_ID: Final = b"ERR Invalid stream ID specified as stream command argument"
 _INVALID_START: Final = b"ERR invalid start ID for the interval"
 _INVALID_END: Final = b"ERR invalid end ID for the interval"
+REFERENCE_POLICIES: Final = (b"KEEPREF", b"DELREF", b"ACKED")
+"""What becomes of entries that groups refer to when they are removed: the references stay; go, too; nothing does."""
 _LONGEST: Final = 127
 _NUMBER: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
 

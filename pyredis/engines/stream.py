@@ -18,7 +18,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final
 
 from pyredis.engines.group import Group
@@ -304,6 +304,12 @@ class StreamObj:
             for index in range(stop - 1, begin - 1, -1):
                 yield mss[index], seqs[index], block.flat(index)
 
+    def ids(self) -> Iterator[int]:
+        """All IDs in order."""
+        for block in self.blocks:
+            for index in range(block.start, len(block.mss)):
+                yield block.id_at(index)
+
     def last_entry_id(self) -> int:
         """The highest ID that is there; 0 if there is none."""
         for block in reversed(self.blocks):
@@ -341,12 +347,13 @@ class StreamObj:
             self.first_id = self._lowest()
         return True
 
-    def trim_to_length(self, most: int, approximately: bool, limit: int) -> int:
+    def trim_to_length(self, most: int, approximately: bool, limit: int, forget: bool = False) -> int:
         """Remove the oldest entries until ``most`` are left; returns how many: O(blocks removed).
 
-        ``approximately`` removes whole blocks only; ``limit`` (0 = none) is how many entries may be looked at.
+        ``approximately`` removes whole blocks only; ``limit`` (0 = none) is how many entries may be looked at. With
+        ``forget`` no group has them pending any more: O(entries removed).
         """
-        removed = number = 0
+        removed = number = surplus = 0
         while number < len(self.blocks) and self.length - removed > most:
             block = self.blocks[number]
             entries = len(block)
@@ -355,16 +362,14 @@ class StreamObj:
             if self.length - removed - entries < most:
                 if not approximately:
                     surplus = self.length - removed - most
-                    block.drop_first(surplus)
-                    removed += surplus
                 break
             removed += entries
             number += 1
-        return self._trimmed(number, removed)
+        return self._trim(number, surplus, removed + surplus, forget)
 
-    def trim_below(self, min_id: int, approximately: bool, limit: int) -> int:
+    def trim_below(self, min_id: int, approximately: bool, limit: int, forget: bool = False) -> int:
         """Remove the entries with lower IDs than ``min_id``; the rest as for :meth:`trim_to_length`."""
-        removed = number = 0
+        removed = number = surplus = 0
         while number < len(self.blocks):
             block = self.blocks[number]
             entries = len(block)
@@ -373,14 +378,18 @@ class StreamObj:
             if block.last >= min_id:
                 if not approximately:
                     surplus = block.find(min_id) - block.start
-                    block.drop_first(surplus)
-                    removed += surplus
                 break
             removed += entries
             number += 1
-        return self._trimmed(number, removed)
+        return self._trim(number, surplus, removed + surplus, forget)
 
-    def _trimmed(self, blocks: int, entries: int) -> int:
+    def _trim(self, blocks: int, surplus: int, entries: int, forget: bool) -> int:
+        """Remove the first ``blocks`` and ``surplus`` entries of the next one, in all ``entries``; returns these."""
+        if forget and self.groups:
+            for entry_id in islice(self.ids(), entries):
+                self.forget(entry_id)
+        if surplus:
+            self.blocks[blocks].drop_first(surplus)
         self._drop_blocks(0, blocks)
         self.length -= entries
         if entries:
@@ -388,6 +397,43 @@ class StreamObj:
         elif not self.length:
             self.first_id = 0
         return entries
+
+    # --- what groups refer to -------------------------------------------------------------------------------------
+
+    def is_needed(self, entry_id: int) -> bool:
+        """Whether a group has yet to read an entry, or to acknowledge it."""
+        return any(group.last_id < entry_id or group.pending.get(entry_id) for group in self.groups.values())
+
+    def forget(self, entry_id: int) -> bool:
+        """Have no group wait for an entry's acknowledgement; True if one did."""
+        return sum([group.forget(entry_id) for group in self.groups.values()]) > 0
+
+    def trim_done(self, most: int, min_id: int, approximately: bool, limit: int) -> int:
+        """Remove the oldest of the entries that no group needs, below ``min_id`` and until ``most`` are left.
+
+        What is needed stays, and what follows it may go: O(entries looked at). The rest as for :meth:`trim_to_length`.
+        """
+        doomed: list[int] = []
+        kept = looked_at = 0
+        for block in self.blocks:
+            looked_at += len(block)
+            whole = block.last < min_id and self.length - len(doomed) - len(block) >= most
+            if (limit and looked_at > limit) or (approximately and not whole):
+                break
+            for index in range(block.start, len(block.mss)):
+                entry_id = block.id_at(index)
+                if entry_id >= min_id or self.length - len(doomed) <= most:
+                    break
+                if self.is_needed(entry_id):
+                    kept = kept or entry_id
+                else:
+                    doomed.append(entry_id)
+        max_deleted_id = self.max_deleted_id
+        for entry_id in doomed:
+            self.delete(entry_id)
+        if not kept or not doomed or doomed[-1] < kept:
+            self.max_deleted_id = max_deleted_id  # only the beginning went, as when trimming
+        return len(doomed)
 
     # --- how far a reader is --------------------------------------------------------------------------------------
 
@@ -448,7 +494,7 @@ class StreamObj:
         assert self.firsts == [block.first for block in self.blocks] == sorted(set(self.firsts))
         assert self.length == sum(map(len, self.blocks))
         assert self.first_id == self._lowest()
-        ids = [block.id_at(i) for block in self.blocks for i in range(block.start, len(block.mss))]
+        ids = list(self.ids())
         assert ids == sorted(set(ids)) and (not ids or ids[-1] <= self.last_id)
         for block in self.blocks:
             assert len(block.mss) == len(block.seqs)
