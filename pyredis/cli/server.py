@@ -79,7 +79,7 @@ class ServerCommand(click.Command):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The usage, then every directive with its default."""
-        formatter.write(f"Usage: {ctx.info_name} {_USAGE}")
+        formatter.write(f"Usage: {ctx.command_path} {_USAGE}")
         fixed: list[tuple[str, str]] = []
         live: list[tuple[str, str]] = []
         for name, one in Config.directives.items():

@@ -1,6 +1,6 @@
 """Reading an append-only file command by command, with the exact place of any damage.
 
-Used by the loader and by ``pyredis check-aof``. Annotations (``#TS:…`` lines) are passed over.
+For the loader; :mod:`aof_check` is stricter. Annotations (``#TS:…`` lines) are passed over.
 """
 
 from __future__ import annotations

@@ -71,6 +71,8 @@ class RdbReader:
         self.total = _FAR
         """Bytes of the whole snapshot (and what follows it), if that is known."""
         self.version = 0
+        self.checksum = 0
+        """What stands at the end; 0 if none was computed."""
         self.done = False
         self.doing = ""
         """What is being read, for messages."""
@@ -247,7 +249,7 @@ class RdbReader:
                 raise Truncated(pos + f.CHECKSUM_BYTES)
             self._pos = pos
             self._sum()
-            written = unpack_u64(self._buf, pos)[0]
+            written = self.checksum = unpack_u64(self._buf, pos)[0]
             if self.verify_checksum and written and written != self._crc:
                 raise RdbError(f"wrong checksum: {self._crc:016x} computed, {written:016x} written", pos)
             pos += f.CHECKSUM_BYTES
