@@ -63,7 +63,6 @@ _REFUSED: Final = {
     b"RESTART": (0, 99, b"this server does not end because a client asks for it"),
     b"SEGFAULT": (0, 99, b"this server does not end because a client asks for it"),
     b"SET-DISABLE-DENY-SCRIPTS": (1, 1, b"there are no scripts yet"),
-    b"SET-SKIP-CHECKSUM-VALIDATION": (1, 1, b"there is no persistence yet"),
 }
 """Subcommand → fewest and most arguments behind it, and why it is refused."""
 
@@ -311,6 +310,11 @@ def _set_active_expire(c: Client, argv: list[bytes]) -> bytes:
     return OK
 
 
+def _skip_checksums(c: Client, argv: list[bytes]) -> bytes:
+    c.server.verify_payloads = not _flag(argv[2])
+    return OK
+
+
 def _pause_cron(c: Client, argv: list[bytes]) -> bytes:
     c.server.cron_paused = _flag(argv[2])
     return OK
@@ -404,6 +408,7 @@ _SUBCOMMANDS: Final[dict[bytes, tuple[int, int, Callable[[Client, list[bytes]], 
     b"RELOAD": (0, 1 << 31, _reload),
     b"SDSLEN": (1, 1, _sdslen),
     b"SET-ACTIVE-EXPIRE": (1, 1, _set_active_expire),
+    b"SET-SKIP-CHECKSUM-VALIDATION": (1, 1, _skip_checksums),
     b"SLEEP": (1, 1, _sleep),
     b"STRINGMATCH-TEST": (0, 0, _stringmatch_test),
     b"STRUCTSIZE": (0, 0, _structsize),
@@ -471,7 +476,7 @@ _HELP: Final = (
     b"    From how many bytes on OBJECT and QUICKLIST show an element in a node of its own (1gb",
     b"    unless set, and with 0; less than 4gb).",
     b"SET-SKIP-CHECKSUM-VALIDATION <0|1>",
-    b"    Not available: there is no persistence yet.",
+    b"    With 1 RESTORE takes payloads whatever their checksum.",
     b"SLEEP <seconds>",
     b"    Hold up the whole server; fractions are fine.",
     b"STRINGMATCH-TEST",

@@ -90,3 +90,38 @@ class Background:
 
     def kill(self) -> None:
         """End it at once, without its result."""
+
+
+class Snapshots:
+    """State of the snapshots (RDB files), and what INFO tells of it. Times are Unix seconds.
+
+    This is the state without files; ``pyredis.persistence.snapshots`` puts its own kind in its place.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.last_save = int(now)
+        """When the last snapshot was finished; the start of the server counts as one."""
+        self.last_load_keys_loaded = 0
+        self.last_load_keys_expired = 0
+
+
+class Libraries:
+    """Libraries of functions, as snapshots hold them: kept for the next snapshot, for nothing here runs them.
+
+    A subsystem that does puts its own kind in its place.
+    """
+
+    def __init__(self) -> None:
+        self.sources: list[bytes] = []
+
+    def load(self, source: bytes, replace: bool) -> None:
+        """Take a library; one of the same name is replaced if ``replace``. Raises ValueError if it is refused."""
+        self.sources.append(source)
+
+    def dump(self) -> list[bytes]:
+        """The sources of all libraries."""
+        return self.sources
+
+    def clear(self) -> None:
+        """Forget all libraries."""
+        self.sources = []

@@ -36,7 +36,7 @@ from pyredis.core.dispatch import (
     run_pending,
     set_gate,
 )
-from pyredis.core.durability import AppendLog, Background, Loading
+from pyredis.core.durability import AppendLog, Background, Libraries, Loading, Snapshots
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
@@ -142,6 +142,10 @@ class Server(KeyspaceState):
         self.uncommitted = False
         """True while changes wait for the append-only file: no reply leaves before these are written."""
         self.aof = AppendLog()
+        self.snapshots = Snapshots(self.started_at)
+        self.libraries = Libraries()
+        self.verify_payloads = True
+        """Whether RESTORE verifies checksums; tests switch it off (DEBUG)."""
         self.loading: Loading | None = None
         self.background: Background | None = None
         """What is writing the keyspace to disk at the moment."""
@@ -362,6 +366,11 @@ class Server(KeyspaceState):
         self.loading = Loading(total, self.clock.time())
         set_gate(self, GATE_LOADING, True)
         return self.loading
+
+    def set_usage(self, db: Database, key: bytes, idle: int, freq: int) -> None:
+        """What a snapshot or RESTORE tells of a key's use: seconds since, and a counter; -1 for what is not told."""
+        if idle >= 0:
+            db.track_access()[key] = int(self.clock.time()) - idle
 
     def stop_loading(self) -> None:
         """The data is there."""

@@ -227,6 +227,14 @@ class Database:
         if self.hooks:
             self.notify(key, NOTIFY_NEW, b"new")
 
+    def load(self, key: bytes, value: Value) -> None:
+        """Add a key that is not there from a snapshot. Announces nothing."""
+        self.dict[key] = value
+        if self.index is not None:
+            self.index.added(key)
+        if self.access is not None:
+            self.access[key] = self.ks.mstime // 1000
+
     def overwrite(self, key: bytes, value: Value) -> None:
         """Replace the value of a key that is there, keeping its deadline."""
         self.dict[key] = value

@@ -21,11 +21,11 @@ PAIRS = frozenset(b"HGETALL CONFIG|GET".split())
 SHAPE_ONLY = frozenset(
     b"TIME INFO LASTSAVE LOLWUT CLIENT|ID CLIENT|INFO CLIENT|LIST OBJECT|IDLETIME OBJECT|FREQ SLOWLOG|GET SLOWLOG|LEN "
     b"LATENCY|LATEST LATENCY|HISTORY LATENCY|GRAPH LATENCY|DOCTOR LATENCY|HISTOGRAM MEMORY|USAGE MEMORY|STATS "
-    b"MEMORY|DOCTOR MEMORY|MALLOC-STATS MEMORY|PURGE HELLO COMMAND COMMAND|COUNT COMMAND|LIST "
+    b"MEMORY|DOCTOR MEMORY|MALLOC-STATS MEMORY|PURGE DUMP HELLO COMMAND COMMAND|COUNT COMMAND|LIST "
     b"COMMAND|INFO COMMAND|DOCS".split()
 )
-"""Times, sizes, addresses, identifiers, what is compared elsewhere, HELP (in our own words): the kind of the reply
-and an error's text are compared."""
+"""Times, sizes, addresses, identifiers, the order within a DUMP, what is compared elsewhere, HELP (in our own words):
+the kind of the reply and an error's text are compared."""
 SORTS = frozenset(b"SORT SORT_RO".split())
 """With BY: elements of equal weight, and those of a set that is not sorted at all, come in any order (and LIMIT takes
 any of them)."""
@@ -38,7 +38,7 @@ LIFETIMES = {b"TTL": 2, b"PTTL": 2000, b"EXPIRETIME": 2, b"PEXPIRETIME": 2000}
 """How far these may be apart; the absolute ones only where a deadline was given relative to now."""
 TIMED = frozenset(b"XPENDING XINFO|CONSUMERS XINFO|STREAM".split())
 """With times, or milliseconds since something: numbers may be 2000 apart where both are large."""
-RELATIVE = frozenset(b"EX PX EXPIRE PEXPIRE SETEX PSETEX".split())
+RELATIVE = frozenset(b"RESTORE RESTORE-ASKING EX PX EXPIRE PEXPIRE SETEX PSETEX".split())
 
 
 def parse(raw: bytes) -> Parsed:

@@ -5,6 +5,8 @@ The first entries are the plainest: hypothesis shrinks towards them.
 
 from __future__ import annotations
 
+from tests.support.payloads import PAYLOADS
+
 STRINGS = [b"s1", b"s2", b"s3", b"s4"]
 LISTS = [b"l1", b"l2"]
 SETS = [b"t1", b"t2", b"t3"]
@@ -285,9 +287,14 @@ BY_NAME: dict[str, list[bytes]] = {
     "consumername": CONSUMERS,
     "min-idle-time": [b"0", b"0", b"0", b"100000000", b"-1", b"x"],
     "ms": [b"1000000000", b"x"],
+    "ttl": [b"0", b"0", b"10000000", b"99999999999999", b"9223372036854775807", b"-1", b"1", b"x"],
+    "serialized-value": PAYLOADS,
+    "frequency": [b"0", b"255", b"256", b"-1", b"x"],
     "unix-time-milliseconds": [b"1000", b"-1", b"99999999999999", b"x"],
 }
 BY_COMMAND: dict[tuple[bytes, str], list[bytes]] = {
+    (b"RESTORE", "seconds"): [b"0", b"100", b"-1", b"x"],
+    (b"RESTORE-ASKING", "seconds"): [b"0", b"100", b"-1", b"x"],
     (b"XADD", "id"): [*NEW_IDS * 3, *IDS],
     (b"XADD", "auto_id"): NEW_IDS,
     (b"XRANGE", "start"): [b"-", *IDS],

@@ -3,54 +3,17 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.keyspaces import digest, fill
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
-from tests.support.templates import GROUPS, POPULATE, build
 
 ON = ("--appendonly", "yes", "--enable-debug-command", "yes")
-STREAMS = [
-    "xadd x * f V",
-    "xadd x maxlen ~ 3 * f V",
-    "xgroup create x g 0 mkstream",
-    "xreadgroup group g c count 2 streams x >",
-    "xadd y 5-5 a b",
-    "xdel y 5-5",
-    "hset hf a 1 b 2",
-    "hset h a 1 b 2 c V",
-    "pfadd p V V",
-    "geoadd g 13.3 38.1 V",
-    "setbit b 70 1",
-]
-SKIPPED = {"subscribe", "psubscribe", "multi", "watch", "blpop", "brpop", "blmove", "bzpopmin", "blmpop", "bzmpop"}
-
-
-def fill(client: RawClient, seed: str) -> None:
-    """Write a bit of everything, to several databases."""
-    rng = random.Random(seed)
-    templates = [t for group in GROUPS.values() for t in group if t.split()[0] not in SKIPPED] + STREAMS * 3
-    commands = [line.encode().split() for line in POPULATE]
-    for _ in range(300):
-        commands.append(build(rng, rng.choice(templates)))
-        if rng.random() < 0.03:
-            commands.append([b"SELECT", b"%d" % rng.randrange(3)])
-    for argv in commands:
-        client.call(*argv)
-
-
-def digest(server: ServerProcess) -> bytes:
-    client = RawClient(server.connect())
-    client.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
-    found = client.call("DEBUG", "DIGEST")
-    client.close()
-    assert len(found) == 43, found
-    return found
 
 
 def end(server: ServerProcess) -> None:
@@ -67,10 +30,10 @@ def test_there_and_back(tmp_path: Path, seed: int, preamble: str) -> None:
     server = start_ours(tmp_path, *options)
     try:
         client = RawClient(server.connect())
-        fill(client, f"there {seed}")
+        fill(client, f"there {seed}", large=False)
         if seed:
             assert client.call("BGREWRITEAOF").startswith(b"+Background append only file rewriting")
-            fill(client, f"back {seed}")
+            fill(client, f"back {seed}", large=False)
         wanted = digest(server)
         end(server)
         for start in (start_ours, start_oracle, start_ours):

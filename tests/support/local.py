@@ -20,14 +20,20 @@ __all__ = ["LocalClient", "LocalServer", "all_commands"]
 DRIVEN_FROM: Final = 1_700_000_000_000
 
 
+class SilentLogger(Logger):
+    """Forgets what it is told."""
+
+    def write(self, level: int, message: str) -> None:
+        pass
+
+
 class LocalServer(Server):
     """A server whose log is silent and whose clock moves with ``clock.advance``; ``compat`` as ``compat-version``."""
 
     def __init__(self, compat: str = NEWEST) -> None:
         config = Config()
         config.compat_version = compat
-        config.loglevel = "nothing"
-        super().__init__(config, Logger(config))
+        super().__init__(config, SilentLogger(config))
 
     def client(self) -> LocalClient:
         """A new client."""
