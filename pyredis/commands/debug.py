@@ -311,7 +311,7 @@ def _set_active_expire(c: Client, argv: list[bytes]) -> bytes:
 
 
 def _skip_checksums(c: Client, argv: list[bytes]) -> bytes:
-    c.server.verify_payloads = not _flag(argv[2])
+    c.server.snapshots.verify_payloads = not _flag(argv[2])
     return OK
 
 

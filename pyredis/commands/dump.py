@@ -138,7 +138,7 @@ def restore_command(c: Client, argv: list[bytes]) -> bytes | None:
     when = get_int(argv[2])
     if when < 0:
         raise CommandError(b"ERR Invalid TTL value, must be >= 0")
-    if not verify_payload(argv[3], server.verify_payloads):
+    if not verify_payload(argv[3], server.snapshots.verify_payloads):
         raise CommandError(BAD_PAYLOAD)
     value = load_payload(argv[3], encoding_limits(server), _thorough(c))
     if value is None:

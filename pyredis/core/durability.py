@@ -103,6 +103,8 @@ class Snapshots:
         """When the last snapshot was finished; the start of the server counts as one."""
         self.last_load_keys_loaded = 0
         self.last_load_keys_expired = 0
+        self.verify_payloads = True
+        """Whether RESTORE verifies checksums; tests switch it off (DEBUG)."""
 
 
 class Libraries:

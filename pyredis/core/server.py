@@ -144,8 +144,6 @@ class Server(KeyspaceState):
         self.aof = AppendLog()
         self.snapshots = Snapshots(self.started_at)
         self.libraries = Libraries()
-        self.verify_payloads = True
-        """Whether RESTORE verifies checksums; tests switch it off (DEBUG)."""
         self.loading: Loading | None = None
         self.background: Background | None = None
         """What is writing the keyspace to disk at the moment."""
