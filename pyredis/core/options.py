@@ -336,7 +336,7 @@ class Config(Settings):
     auto_aof_rewrite_percentage: int = integer(100)
     auto_aof_rewrite_min_size: int = memory(64 << 20)
     aof_load_truncated: bool = yes_no(True)
-    aof_use_rdb_preamble: bool = yes_no(True, idle="a base file of the snapshot format")
+    aof_use_rdb_preamble: bool = yes_no(True)
     aof_timestamp_enabled: bool = yes_no(False)
     aof_rewrite_incremental_fsync: bool = yes_no(True)
     aof_disable_auto_gc: bool = yes_no(False)

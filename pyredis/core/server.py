@@ -365,6 +365,10 @@ class Server(KeyspaceState):
         set_gate(self, GATE_LOADING, True)
         return self.loading
 
+    def replication_fields(self) -> dict[bytes, bytes]:
+        """What a snapshot tells of this server's place in replication (``repl-id`` …), if it has one."""
+        return {}
+
     def set_usage(self, db: Database, key: bytes, idle: int, freq: int) -> None:
         """What a snapshot or RESTORE tells of a key's use: seconds since, and a counter; -1 for what is not told."""
         if idle >= 0:

@@ -23,9 +23,10 @@ from pyredis.core.dispatch import refresh_fast
 from pyredis.core.durability import AOF_OFF, AOF_WAIT_REWRITE, AppendLog
 from pyredis.persistence.aof_manifest import Manifest
 from pyredis.persistence.aof_rewrite import Rewriter
-from pyredis.persistence.aof_values import write_commands
+from pyredis.persistence.aof_values import CommandWriter
 from pyredis.persistence.child import Progress
-from pyredis.persistence.files import APPEND, CREATE, Files
+from pyredis.persistence.files import APPEND, CREATE, Files, FileSink
+from pyredis.persistence.rdb_save import KeyWriter, new_writer, snapshot_fields, write_keyspace
 from pyredis.resp.command import encode_command
 from pyredis.resp.reply import ONE, ZERO, array
 
@@ -83,11 +84,23 @@ class AppendOnlyFile(AppendLog):
         """The file that takes changes until the first base is there; no manifest lists it."""
         return f"temp-{self.manifest.filename}.incr"
 
-    def write_base(self, path: str, progress: Progress | None = None) -> None:
+    def base_writer(self, fd: int, rdb: bool) -> KeyWriter:
+        """What writes a base file: as a snapshot, or as commands. What it raises is OSError."""
+        server = self.server
+        sink = FileSink(self.files, fd, server.config.aof_rewrite_incremental_fsync)
+        if rdb:
+            return new_writer(server, sink, snapshot_fields(server, aof_base=True, more=server.replication_fields()))
+        writer = CommandWriter(sink)
+        if b"FUNCTION" in server.commands:
+            for source in server.libraries.dump():
+                writer.command((b"FUNCTION", b"LOAD", source))
+        return writer
+
+    def write_base(self, path: str, rdb: bool, progress: Progress | None = None) -> None:
         """Write the whole keyspace to a new file and on the disk. Raises OSError."""
         fd = self.files.open(path, CREATE)
         try:
-            write_commands(self.server, self.files, fd, progress)
+            write_keyspace(self.server, self.base_writer(fd, rdb), progress)
             self.files.sync(fd)
         finally:
             os.close(fd)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _TURN_NS: Final = 20_000_000
 _AT_ONCE: Final = 256
-RDB_MAGIC: Final = b"REDIS"
 
 
 class LoadError(Exception):

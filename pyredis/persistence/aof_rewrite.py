@@ -40,12 +40,12 @@ class Rewriter:
         os.makedirs(aof.directory(), exist_ok=True)
         if aof.state == AOF_ON:
             self._next_increment()
-        self._rdb = False
+        self._rdb = server.config.aof_use_rdb_preamble
         self._temporary = aof.path(f"temp-rewriteaof-bg-{os.getpid()}.aof")
         child = ForkedChild(server, "aof", self._over)
 
         def work(progress: Progress) -> None:
-            aof.write_base(self._temporary, progress)
+            aof.write_base(self._temporary, self._rdb, progress)
 
         child.start(work)
         self._child = child

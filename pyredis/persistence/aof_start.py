@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pyredis.core.durability import AOF_ON
 from pyredis.persistence.aof_commands import AofDamage
 from pyredis.persistence.aof_load import LoadError, Replay, file_size
 from pyredis.persistence.aof_manifest import Manifest, ManifestError
+from pyredis.persistence.rdb_format import MAGIC, RdbError
+from pyredis.persistence.rdb_load import KeyspaceSink, new_reader, read_snapshot
 
 if TYPE_CHECKING:
+    from pyredis.core.server import Server
     from pyredis.persistence.aof import AppendOnlyFile
 
 
@@ -75,7 +78,7 @@ def load(aof: AppendOnlyFile) -> Iterator[None]:
         path = aof.path(one.name)
         try:
             with open(path, "rb", 1 << 18) as file:
-                for _ in replay.run(file, 0, size):
+                for _ in _load_file(server, replay, file, one.name, size):
                     loading.done = replay.bytes_done
                     yield
         except OSError as e:
@@ -86,6 +89,34 @@ def load(aof: AppendOnlyFile) -> Iterator[None]:
         server.log.warning(f"{replay.failed} commands of the append-only file answered with an error.")
     aof.current_size = sum(file_size(aof.path(file.name)) for file in files)
     aof.base_size = file_size(aof.path(files[0].name)) if aof.manifest.base is not None else 0
+
+
+def _load_file(server: Server, replay: Replay, file: BinaryIO, name: str, size: int) -> Iterator[None]:
+    """One file: commands, or a snapshot with commands behind it."""
+    at = 0
+    head = file.read(len(MAGIC))
+    file.seek(0)
+    if head == MAGIC:
+        server.log.notice("Reading RDB base file on AOF loading...")
+        before = replay.bytes_done
+        sink = KeyspaceSink(server)
+        sink.keep_expired = True
+        reader = new_reader(server, sink)
+        try:
+            for _ in read_snapshot(file, reader, size):
+                replay.bytes_done = before + reader.loaded()
+                yield
+        except RdbError as e:
+            raise LoadError(
+                f"Error reading the RDB preamble of the AOF file {name}, AOF loading aborted: {e}"
+            ) from None
+        sink.finish()
+        at = reader.loaded()
+        replay.bytes_done = before + at
+        file.seek(at)
+        if at < size:
+            server.log.notice("Reading the remaining AOF tail...")
+    yield from replay.run(file, at, size)
 
 
 def _mend(aof: AppendOnlyFile, name: str, damage: AofDamage, last: bool) -> None:
@@ -118,9 +149,10 @@ def go_on(aof: AppendOnlyFile) -> None:
     os.makedirs(aof.directory(), exist_ok=True)
     manifest = aof.manifest.copy()
     if manifest.base is None and not manifest.increments:
-        base = manifest.add_base(False)
+        rdb = server.config.aof_use_rdb_preamble
+        base = manifest.add_base(rdb)
         server.log.notice(f"Creating AOF base file {base.name} on server start")
-        aof.write_base(aof.path(base.name))
+        aof.write_base(aof.path(base.name), rdb)
         aof.current_size = aof.base_size = file_size(aof.path(base.name))
     if not manifest.increments:
         manifest.add_increment()

@@ -5,8 +5,8 @@ Large values become several commands of at most 64 elements, so that none is too
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from pyredis.core.streams import id_text
 from pyredis.engines.group import Group
@@ -19,36 +19,47 @@ from pyredis.engines.zset import ZSetObj
 from pyredis.lib.fpconv import format_double
 from pyredis.resp.command import encode_command
 
-if TYPE_CHECKING:
-    from pyredis.core.server import Server
-    from pyredis.persistence.child import Progress
-    from pyredis.persistence.files import Files
-
 _AT_ONCE: Final = 64
 _WRITE_BYTES: Final = 1 << 18
 Argv = list[bytes]
 
 
-def write_commands(server: Server, files: Files, fd: int, progress: Progress | None) -> None:
-    """Write the commands that make all databases. Raises OSError."""
-    parts: list[bytes] = []
-    size = keys = 0
-    for db in server.dbs:
-        if len(db):
-            parts.append(encode_command((b"SELECT", b"%d" % db.id)))
-        for key, value in db.items():
-            for command in key_commands(key, value, db.get_expire(key)):
-                parts.append(command)
-                size += len(command)
-            keys += 1
-            if size > _WRITE_BYTES:
-                files.write_all(fd, b"".join(parts))
-                parts, size = [], 0
-                if progress is not None:
-                    progress.tell(keys)
-    files.write_all(fd, b"".join(parts))
-    if progress is not None:
-        progress.tell(keys, force=True)
+class CommandWriter:
+    """Writes a keyspace as commands; ``sink`` takes the pieces."""
+
+    def __init__(self, sink: Callable[[bytes], object]) -> None:
+        self.sink = sink
+        self.keys = 0
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def command(self, argv: Sequence[bytes]) -> None:
+        """A command that comes before the keys."""
+        self._parts.append(encode_command(argv))
+
+    def select(self, number: int, keys: int, expires: int) -> None:
+        """The following keys are of this database."""
+        self._parts.append(encode_command((b"SELECT", b"%d" % number)))
+
+    def key(self, key: bytes, value: Any, when: int = -1, idle: int = -1, freq: int = -1) -> None:
+        """A key with its deadline in Unix milliseconds; commands do not tell of a key's use."""
+        for command in key_commands(key, value, when):
+            self._parts.append(command)
+            self._size += len(command)
+        self.keys += 1
+        if self._size > _WRITE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what there is."""
+        data = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        if data:
+            self.sink(data)
+
+    def end(self) -> None:
+        """There are no more keys."""
+        self.flush()
 
 
 def key_commands(key: bytes, value: Any, deadline: int) -> Iterator[bytes]:

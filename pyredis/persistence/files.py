@@ -11,6 +11,7 @@ from typing import Final
 _sync = getattr(os, "fdatasync", os.fsync)
 APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 CREATE: Final = os.O_WRONLY | os.O_TRUNC | os.O_CREAT
+_SYNC_BYTES: Final = 32 << 20
 _BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows
 
 
@@ -69,3 +70,23 @@ class Files:
             os.close(fd)
         self.replace(temporary, path)
         self.sync_directory(directory)
+
+
+class FileSink:
+    """Takes the bytes of a file from its beginning to its end. What it raises is OSError.
+
+    ``incremental``: the disk gets its work as the file grows; else all of it is left to the fsync at the end.
+    """
+
+    def __init__(self, files: Files, fd: int, incremental: bool) -> None:
+        self._files = files
+        self._fd = fd
+        self._left = _SYNC_BYTES if incremental else 0
+
+    def __call__(self, data: bytes) -> None:
+        self._files.write_all(self._fd, data)
+        if self._left:
+            self._left -= len(data)
+            if self._left <= 0:
+                self._files.sync(self._fd)
+                self._left = _SYNC_BYTES

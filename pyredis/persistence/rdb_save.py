@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 from time import sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pyredis.core.memory import rss
 from pyredis.persistence.rdb_format import VERSION, VERSION_HASH_FIELDS, EncodingLimits
@@ -18,6 +18,25 @@ if TYPE_CHECKING:
 
 _KEYS_PER_STEP: Final = 64
 Fields = dict[bytes, bytes]
+
+
+class KeyWriter(Protocol):
+    """Takes a keyspace: a snapshot's writer, or one of commands."""
+
+    keys: int
+    """How many were written."""
+
+    def select(self, number: int, keys: int, expires: int) -> None:
+        """The following keys are of this database, which has so many, and so many with a deadline."""
+
+    def key(self, key: bytes, value: Any, when: int = -1, idle: int = -1, freq: int = -1) -> None:
+        """A key; as :meth:`RdbWriter.key`."""
+
+    def flush(self) -> None:
+        """Hand over what there is."""
+
+    def end(self) -> None:
+        """There are no more keys."""
 
 
 def encoding_limits(server: Server) -> EncodingLimits:
@@ -51,33 +70,28 @@ def snapshot_fields(server: Server, aof_base: bool = False, more: Fields | None 
     }
 
 
-def new_writer(server: Server, sink: Callable[[bytes], object]) -> RdbWriter:
-    """A writer as the server is configured."""
+def new_writer(server: Server, sink: Callable[[bytes], object], fields: Fields) -> RdbWriter:
+    """A writer as the server is configured; what comes before the keys has been given to it."""
     writer = RdbWriter(sink, encoding_limits(server))
     writer.compression = server.config.rdbcompression
     writer.checksum = server.config.rdbchecksum
-    return writer
-
-
-def begin(server: Server, writer: RdbWriter, fields: Fields) -> None:
-    """What comes before the keys."""
     writer.begin(needed_version(server), fields)
     for source in server.libraries.dump():
         writer.function(source)
+    return writer
 
 
-def write_keyspace(server: Server, writer: RdbWriter, fields: Fields, progress: Progress | None = None) -> None:
-    """Write all databases at once. What the writer's sink raises goes through."""
-    for _ in write_steps(server, writer, fields):
+def write_keyspace(server: Server, writer: KeyWriter, progress: Progress | None = None) -> None:
+    """Write all databases at once, and the end. What the writer's sink raises goes through."""
+    for _ in write_steps(server, writer):
         if progress is not None:
             progress.tell(writer.keys)
     if progress is not None:
         progress.tell(writer.keys, force=True)
 
 
-def write_steps(server: Server, writer: RdbWriter, fields: Fields) -> Iterator[None]:
+def write_steps(server: Server, writer: KeyWriter) -> Iterator[None]:
     """As :func:`write_keyspace`, with a stop after every few keys. Nothing must be changed meanwhile."""
-    begin(server, writer, fields)
     delay = server.config.rdb_key_save_delay
     for db in server.dbs:
         if len(db):
@@ -85,7 +99,7 @@ def write_steps(server: Server, writer: RdbWriter, fields: Fields) -> Iterator[N
     writer.end()
 
 
-def _write_database(server: Server, db: Database, writer: RdbWriter, delay: int) -> Iterator[None]:
+def _write_database(server: Server, db: Database, writer: KeyWriter, delay: int) -> Iterator[None]:
     writer.select(db.id, len(db), len(db.expires))
     items = iter(db.items())
     deadline = db.expires.get

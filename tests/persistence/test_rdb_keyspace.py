@@ -30,7 +30,7 @@ def with_data(seed: str) -> LocalServer:
 
 def saved(server: LocalServer, path: Path, fields: dict[bytes, bytes] | None = None) -> Path:
     with path.open("wb") as file:
-        write_keyspace(server, new_writer(server, file.write), snapshot_fields(server, more=fields))
+        write_keyspace(server, new_writer(server, file.write, snapshot_fields(server, more=fields)))
     return path
 
 
@@ -77,9 +77,9 @@ def test_in_steps_as_at_once(tmp_path: Path) -> None:
     server.clock.offset = 0.0
     fields = snapshot_fields(server)
     at_once: list[bytes] = []
-    write_keyspace(server, new_writer(server, at_once.append), fields)
+    write_keyspace(server, new_writer(server, at_once.append, fields))
     parts: list[bytes] = []
-    steps = sum(1 for _ in write_steps(server, new_writer(server, parts.append), fields))
+    steps = sum(1 for _ in write_steps(server, new_writer(server, parts.append, fields)))
     assert b"".join(parts) == b"".join(at_once)
     assert steps > 2
 
