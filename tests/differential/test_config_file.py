@@ -164,7 +164,6 @@ def test_exit_codes_of_the_process(tmp_path: Path) -> None:
 def test_what_is_not_there_yet_is_refused_clearly() -> None:
     for words, what in (
         (["--save", "3600 1"], "snapshots"),
-        (["--appendonly", "yes"], "the append-only file"),
         (["--replicaof", "127.0.0.1", "6380"], "replication"),
         (["--maxmemory", "100mb"], "eviction"),
         (["--cluster-enabled", "yes"], "cluster mode"),
