@@ -9,7 +9,9 @@ from pyredis.core.client import Client
 from pyredis.core.command import CMD_FAST, CMD_WRITE, KEY_DELETE, KEY_RW, KEY_UPDATE, K, command
 from pyredis.core.propagate import prevent
 from pyredis.core.streams import (
+    consumer_at_once,
     consumer_of,
+    drop_gone,
     entry_reply,
     find_id,
     group_of,
@@ -17,13 +19,13 @@ from pyredis.core.streams import (
     id_text,
     parse_id,
     parse_start,
-    propagate_claim,
     propagate_group_id,
     read_group,
+    take_over,
 )
-from pyredis.engines.group import Consumer, Group, PendingEntry
+from pyredis.engines.group import PendingEntry
 from pyredis.engines.stream import MAX_ID
-from pyredis.keyspace.modified import counted
+from pyredis.keyspace.modified import counted, ready
 from pyredis.keyspace.state import NOTIFY_STREAM
 from pyredis.lib.intparse import LLONG_MAX
 from pyredis.resp.errors import CommandError, c_text
@@ -81,13 +83,6 @@ class _Claim:
         return at + 1
 
 
-def _gone(c: Client, argv: list[bytes], group: Group, entry_id: int, text: bytes, entry: PendingEntry) -> None:
-    """A pending entry is no longer in the stream: it ceases to be pending."""
-    propagate_claim(c, argv[1], argv[2], group, text, entry)
-    counted(c.db, argv[1], 1, NOTIFY_STREAM, b"")
-    group.forget(entry_id)
-
-
 @command(
     b"XCLAIM",
     -6,
@@ -111,35 +106,35 @@ def xclaim_command(c: Client, argv: list[bytes]) -> bytes | None:
     claim = _Claim(argv, now)
     tell_last_id = claim.last_id > group.last_id
     group.last_id = max(group.last_id, claim.last_id)
-    consumer: Consumer | None = None  # created when it gets its first entry
+    consumer = consumer_at_once(c, group, key, name, argv[3])
     items = []
     for entry_id, text in zip(claim.ids, claim.texts):
         pending = group.pending.get(entry_id)
         entry = next(value.range(entry_id, entry_id), None)
         if entry is None:
             if pending is not None:
-                _gone(c, argv, group, entry_id, text, pending)
+                drop_gone(c, key, name, group, entry_id, pending, text)
                 tell_last_id = False  # the XCLAIM that is propagated says it
             continue
         if pending is None:
             if not claim.force:
                 continue
             pending = PendingEntry(None, now)
-            group.pending.add(entry_id, pending)
+            group.add(entry_id, pending)
         if pending.consumer is not None and claim.min_idle and now - pending.delivery_time < claim.min_idle:
             continue
         if consumer is None:
             consumer = consumer_of(c, group, argv[3], key)[0]
-        pending.delivery_time = claim.delivery_time
         if claim.retry_count >= 0:
             pending.delivery_count = claim.retry_count
         elif not claim.justid:
             pending.delivery_count += 1
-        group.assign(entry_id, pending, consumer)
+        group.set_time(entry_id, pending, claim.delivery_time)
+        take_over(c, key, name, group, entry_id, pending, consumer, text)
         items.append(id_reply(entry_id) if claim.justid else entry_reply(entry))
-        propagate_claim(c, key, name, group, text, pending)
-        counted(c.db, key, 1, NOTIFY_STREAM, b"")
         tell_last_id = False
+    if claim.delivery_time < now:
+        ready(c.db, key)  # who waits for entries that have been idle may have one now
     if tell_last_id:
         propagate_group_id(c, key, name, group)
         counted(c.db, key, 1, NOTIFY_STREAM, b"")
@@ -189,7 +184,7 @@ def xautoclaim_command(c: Client, argv: list[bytes]) -> bytes | None:
     value, group = group_of(found, key, name)
     now = c.server.mstime
     dirty = c.server.dirty
-    consumer: Consumer | None = None  # created when it gets its first entry
+    consumer = consumer_at_once(c, group, key, name, argv[3])
     attempts = count * _ATTEMPTS
     items: list[bytes] = []
     gone: list[bytes] = []
@@ -199,17 +194,15 @@ def xautoclaim_command(c: Client, argv: list[bytes]) -> bytes | None:
         attempts -= 1
         entry = next(value.range(entry_id, entry_id), None)
         if entry is None:
-            _gone(c, argv, group, entry_id, id_text(entry_id), pending)
+            drop_gone(c, key, name, group, entry_id, pending, id_text(entry_id))
             gone.append(id_reply(entry_id))
         elif not min_idle or now - pending.delivery_time >= min_idle:
             if consumer is None:
                 consumer = consumer_of(c, group, argv[3], key)[0]
-            pending.delivery_time = now
             pending.delivery_count += not justid
-            group.assign(entry_id, pending, consumer)
+            group.set_time(entry_id, pending, now)
+            take_over(c, key, name, group, entry_id, pending, consumer, id_text(entry_id))
             items.append(id_reply(entry_id) if justid else entry_reply(entry))
-            propagate_claim(c, key, name, group, id_text(entry_id), pending)
-            counted(c.db, key, 1, NOTIFY_STREAM, b"")
         if not attempts or len(items) + len(gone) == count:
             break
     following = group.pending.next_from(seen + 1)

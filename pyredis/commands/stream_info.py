@@ -60,13 +60,10 @@ def _full_consumer(c: Client, consumer: Consumer, count: int) -> bytes:
         array([id_reply(entry_id), integer(entry.delivery_time), _number(c, entry.delivery_count)])
         for entry_id, entry in islice(consumer.pending.walk(0, MAX_ID), count or None)
     ]
-    return _map(
-        c,
-        (b"name", bulk(consumer.name)),
-        (b"seen-time", integer(consumer.seen_time)),
-        (b"pel-count", integer(len(consumer.pending))),
-        (b"pending", array(pending)),
-    )
+    about = [(b"name", bulk(consumer.name)), (b"seen-time", integer(consumer.seen_time))]
+    if c.server.compat >= 702:
+        about.append((b"active-time", integer(consumer.active_time)))
+    return _map(c, *about, (b"pel-count", integer(len(consumer.pending))), (b"pending", array(pending)))
 
 
 def _full_group(c: Client, value: StreamObj, name: bytes, group: Group, count: int) -> bytes:
@@ -104,6 +101,7 @@ def _full_group(c: Client, value: StreamObj, name: bytes, group: Group, count: i
             "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` "
             "fields",
         ),
+        ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
     ),
 )
 def xinfo_stream_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -174,24 +172,27 @@ def xinfo_groups_command(c: Client, argv: list[bytes]) -> bytes | None:
     summary="List the consumers of a group.",
     complexity="O(1)",
     usage="key groupname",
+    history=(("7.2.0", "Added the `inactive` field, and changed the meaning of `idle`."),),
     tips=(b"nondeterministic_output",),
 )
 def xinfo_consumers_command(c: Client, argv: list[bytes]) -> bytes | None:
     group = _stream(c, argv[2]).groups.get(argv[3])
     if group is None:
         raise no_such_group(argv[2], argv[3])
+    return array([_consumer(c, consumer) for consumer in group.sorted_consumers()])
+
+
+def _consumer(c: Client, consumer: Consumer) -> bytes:
     now = c.server.mstime
-    return array(
-        [
-            _map(
-                c,
-                (b"name", bulk(consumer.name)),
-                (b"pending", integer(len(consumer.pending))),
-                (b"idle", integer(max(now - consumer.seen_time, 0))),
-            )
-            for consumer in group.sorted_consumers()
-        ]
-    )
+    about = [
+        (b"name", bulk(consumer.name)),
+        (b"pending", integer(len(consumer.pending))),
+        (b"idle", integer(max(now - consumer.seen_time, 0))),
+    ]
+    if c.server.compat >= 702:
+        never = consumer.active_time == -1
+        about.append((b"inactive", integer(-1 if never else max(now - consumer.active_time, 0))))
+    return _map(c, *about)
 
 
 @command(

@@ -54,6 +54,24 @@ def block_for_keys(
     refresh_fast(c)
 
 
+def look_again_in(c: Client, ms: int) -> None:
+    """Run the command of a waiting client again in ``ms`` milliseconds, even if none of its keys has changed then."""
+    state = c.blocked
+    if state is not None and c.server.loop is not None and ms / 1000 < _FOR_EVER:
+        if state.alarm is not None:
+            state.alarm.cancel()
+        state.alarm = c.server.loop.call_later(ms / 1000, _on_alarm, c)
+
+
+def _on_alarm(c: Client) -> None:
+    state, server = c.blocked, c.server
+    if state is not None:
+        server.update_time()
+        for key in state.keys:
+            signal_key_as_ready(state.db, key)
+        server.after_event()
+
+
 def keys_to_try(c: Client, keys: list[bytes]) -> list[bytes]:
     """The keys that a blocking command looks at: all of its own, but only the ready one when it is run again."""
     if c.blocked is not None and c.blocked.ready is not None:
@@ -69,6 +87,8 @@ def unblock_client(c: Client) -> None:
     c.blocked = None
     if state.timer is not None:
         state.timer.cancel()
+    if state.alarm is not None:
+        state.alarm.cancel()
     blocking = state.db.blocking_keys
     for key in state.keys:
         queue = blocking.get(key)

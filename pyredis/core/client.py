@@ -95,6 +95,7 @@ class BlockedState:
     """Why a client waits: for which keys, until when, and the command that is run again when a key is ready."""
 
     __slots__ = (
+        "alarm",
         "argv",
         "command",
         "db",
@@ -124,6 +125,8 @@ class BlockedState:
         self.ready: bytes | None = None
         """The key for which the command is run again."""
         self.timer: Any = None
+        self.alarm: Any = None
+        """Set where the command is also run again at a time, without any change of its keys."""
 
 
 class TrackingState:

@@ -127,6 +127,14 @@ def entry_reply(entry: Entry) -> bytes:
     return b"*2\r\n$%d\r\n%b\r\n%b" % (len(entry_id), entry_id, bulk_array(flat))
 
 
+def claimed_reply(entry: Entry, idle: int, deliveries: int) -> bytes:
+    """One entry as XREADGROUP CLAIM answers it: also how long it was idle, and how often delivered before."""
+    ms, seq, flat = entry
+    entry_id = b"%d-%d" % (ms, seq)
+    parts = (len(entry_id), entry_id, bulk_array(flat), idle, deliveries)
+    return b"*4\r\n$%d\r\n%b\r\n%b:%d\r\n:%d\r\n" % parts
+
+
 def entries_reply(entries: Iterable[Entry]) -> bytes:
     """An array of entries."""
     items = [entry_reply(entry) for entry in entries]
@@ -178,6 +186,42 @@ def create_consumer(c: Client, group: Group, name: bytes, key: bytes) -> Consume
     return consumer
 
 
+def consumer_at_once(c: Client, group: Group, key: bytes, group_name: bytes, name: bytes) -> Consumer | None:
+    """As of 7.2 the consumer that asks, whether it will get anything or not. Before, it came with its first entry."""
+    if c.server.compat < 702:
+        return None
+    consumer, created = consumer_of(c, group, name, key)
+    if created:
+        propagate_consumer(c, key, group_name, name)
+    return consumer
+
+
+def take_over(
+    c: Client,
+    key: bytes,
+    name: bytes,
+    group: Group,
+    entry_id: int,
+    entry: PendingEntry,
+    consumer: Consumer,
+    text: bytes,
+) -> None:
+    """A pending entry, its time and count set already, goes to a consumer; ``text`` is its ID as it is propagated."""
+    group.assign(entry_id, entry, consumer)
+    consumer.active_time = c.server.mstime
+    propagate_claim(c, key, name, group, text, entry)
+    counted(c.db, key, 1, NOTIFY_STREAM, b"")
+
+
+def drop_gone(
+    c: Client, key: bytes, name: bytes, group: Group, entry_id: int, entry: PendingEntry, text: bytes
+) -> None:
+    """A pending entry is no longer in the stream: it ceases to be pending."""
+    propagate_claim(c, key, name, group, text, entry)
+    counted(c.db, key, 1, NOTIFY_STREAM, b"")
+    group.forget(entry_id)
+
+
 # --- propagation ----------------------------------------------------------------------------------------------------
 
 
@@ -188,6 +232,11 @@ def propagate_claim(c: Client, key: bytes, name: bytes, group: Group, entry_id: 
         argv = [b"XCLAIM", key, name, entry.consumer.name, b"0", entry_id, b"TIME", b"%d" % entry.delivery_time]
         argv += [b"RETRYCOUNT", b"%d" % entry.delivery_count, b"FORCE", b"JUSTID", b"LASTID", id_text(group.last_id)]
         also_propagate(server, c.db.id, argv)
+
+
+def propagate_consumer(c: Client, key: bytes, name: bytes, consumer: bytes) -> None:
+    """Tell the feeders of a consumer that nothing else tells of."""
+    also_propagate(c.server, c.db.id, [b"XGROUP", b"CREATECONSUMER", key, name, consumer])
 
 
 def propagate_group_id(c: Client, key: bytes, name: bytes, group: Group) -> None:

@@ -1,9 +1,11 @@
 """Consumer groups of a stream: how far they have read, their consumers, and what is delivered but not acknowledged.
 
 Pending entries are found by ID in a dict. Their order is wanted only by those who look at them (XPENDING, XAUTOCLAIM,
-the history of a consumer); until somebody does it is not kept, and from then on beside the dict.
+the history of a consumer), and their order by time only by XREADGROUP CLAIM; until somebody does it is not kept, and
+from then on beside the dict.
 
-Invariants: a group's pending entries are exactly those of its consumers together; each knows its consumer.
+Invariants: a group's pending entries are exactly those of its consumers together; each knows its consumer, except
+between :meth:`Group.add` and :meth:`Group.assign`. Delivery times change by :meth:`Group.set_time` only.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Iterator
 from typing import Final
 
 _CHUNK: Final = 512
+_ID_BITS: Final = 128
+_ID_MASK: Final = (1 << _ID_BITS) - 1
 
 
 class IdOrder:
@@ -133,30 +137,70 @@ class Pending:
 
 
 class Consumer:
-    """One reader of a group. ``seen_time``: Unix milliseconds of when it last asked for something."""
+    """One reader of a group. Times are Unix milliseconds: when it last asked for something, and when it got something.
 
-    __slots__ = ("name", "pending", "seen_time")
+    ``active_time`` is -1 as long as it never got anything.
+    """
+
+    __slots__ = ("active_time", "name", "pending", "seen_time")
 
     def __init__(self, name: bytes, now: int) -> None:
         self.name = name
         self.seen_time = now
+        self.active_time = -1
         self.pending = Pending()
 
 
 class Group:
     """A consumer group. ``entries_read`` is None where it is not known."""
 
-    __slots__ = ("consumers", "entries_read", "last_id", "pending")
+    __slots__ = ("by_time", "consumers", "entries_read", "last_id", "pending")
 
     def __init__(self, last_id: int, entries_read: int | None) -> None:
         self.last_id = last_id
         self.entries_read = entries_read
         self.pending = Pending()
         self.consumers: dict[bytes, Consumer] = {}
+        self.by_time: IdOrder | None = None
+        """Delivery times above the IDs, in one number each: the pending entries as they were delivered."""
 
     def sorted_consumers(self) -> list[Consumer]:
         """The consumers by name, as Redis lists them."""
         return [self.consumers[name] for name in sorted(self.consumers)]
+
+    def add(self, entry_id: int, entry: PendingEntry) -> None:
+        """Add a pending entry that is no consumer's yet."""
+        self.pending.add(entry_id, entry)
+        if self.by_time is not None:
+            self.by_time.add((entry.delivery_time << _ID_BITS) + entry_id)
+
+    def set_time(self, entry_id: int, entry: PendingEntry, time: int) -> None:
+        """A pending entry was delivered again: at ``time``."""
+        if self.by_time is not None:
+            self.by_time.remove((entry.delivery_time << _ID_BITS) + entry_id)
+            self.by_time.add((time << _ID_BITS) + entry_id)
+        entry.delivery_time = time
+
+    def _ordered_by_time(self) -> IdOrder:
+        if self.by_time is None:
+            entries = self.pending.entries.items()
+            self.by_time = IdOrder([(entry.delivery_time << _ID_BITS) + entry_id for entry_id, entry in entries])
+        return self.by_time
+
+    def delivered_until(self, time: int, most: int) -> list[int]:
+        """Up to ``most`` pending entries delivered at ``time`` or before, the longest idle first: O(found)."""
+        bound = (time + 1) << _ID_BITS
+        found: list[int] = []
+        for chunk in self._ordered_by_time().chunks:
+            if len(found) >= most or chunk[0] >= bound:
+                break
+            found += chunk[: min(bisect_left(chunk, bound), most - len(found))]
+        return [key & _ID_MASK for key in found]
+
+    def first_time(self) -> int | None:
+        """When the pending entry that is idle longest was delivered; None if nothing is pending."""
+        chunks = self._ordered_by_time().chunks
+        return chunks[0][0] >> _ID_BITS if chunks else None
 
     def assign(self, entry_id: int, entry: PendingEntry, consumer: Consumer) -> None:
         """Give a pending entry of the group to a consumer; it leaves the one that had it."""
@@ -172,10 +216,11 @@ class Group:
         entry = self.pending.get(entry_id)
         if entry is None:
             entry = PendingEntry(consumer, now)
-            self.pending.add(entry_id, entry)
+            self.add(entry_id, entry)
             consumer.pending.add(entry_id, entry)
         else:
-            entry.delivery_time, entry.delivery_count = now, 1
+            self.set_time(entry_id, entry, now)
+            entry.delivery_count = 1
             self.assign(entry_id, entry, consumer)
         return entry
 
@@ -184,15 +229,20 @@ class Group:
         entry = self.pending.get(entry_id)
         if entry is None:
             return False
-        self.pending.remove(entry_id)
+        self._remove(entry_id, entry)
         if entry.consumer is not None:
             entry.consumer.pending.remove(entry_id)
         return True
 
+    def _remove(self, entry_id: int, entry: PendingEntry) -> None:
+        self.pending.remove(entry_id)
+        if self.by_time is not None:
+            self.by_time.remove((entry.delivery_time << _ID_BITS) + entry_id)
+
     def delete_consumer(self, consumer: Consumer) -> None:
         """Remove a consumer with all that is pending for it."""
-        for entry_id in list(consumer.pending.entries):
-            self.pending.remove(entry_id)
+        for entry_id, entry in consumer.pending.entries.items():
+            self._remove(entry_id, entry)
         del self.consumers[consumer.name]
 
     def copy(self) -> Group:
@@ -200,6 +250,7 @@ class Group:
         other = Group(self.last_id, self.entries_read)
         for consumer in self.consumers.values():
             twin = Consumer(consumer.name, consumer.seen_time)
+            twin.active_time = consumer.active_time
             other.consumers[consumer.name] = twin
             for entry_id, entry in consumer.pending.entries.items():
                 copied = PendingEntry(twin, entry.delivery_time)
@@ -215,6 +266,9 @@ class Group:
             assert not together.keys() & consumer.pending.entries.keys()
             together.update(consumer.pending.entries)
         assert together == self.pending.entries
+        if self.by_time is not None:
+            keys = [key for chunk in self.by_time.chunks for key in chunk]
+            assert keys == sorted((entry.delivery_time << _ID_BITS) + number for number, entry in together.items())
         for pending in (self.pending, *(consumer.pending for consumer in self.consumers.values())):
             if pending.order is not None:
                 ids = [entry_id for chunk in pending.order.chunks for entry_id in chunk]

@@ -173,8 +173,9 @@ def _read_consumer(group: Group, buf: bytes, pos: int, with_active_time: bool) -
     name, pos = read_string(buf, pos)
     seen, pos = _read_time(buf, pos)
     consumer = Consumer(name, seen)
+    consumer.active_time = seen
     if with_active_time:
-        _, pos = _read_time(buf, pos)
+        consumer.active_time, pos = _read_time(buf, pos)
     if name in group.consumers:
         raise RdbError("a group has the same consumer twice", begin)
     group.consumers[name] = consumer
@@ -247,7 +248,7 @@ def read_stream_2(buf: bytes, pos: int, limits: EncodingLimits, thorough: bool) 
 
 
 def read_stream_3(buf: bytes, pos: int, limits: EncodingLimits, thorough: bool) -> tuple[Any, int]:
-    """A stream as of Redis 7.2: consumers also have a time of their last success, which is not kept."""
+    """A stream as of Redis 7.2: consumers also have a time of their last success."""
     return _read(buf, pos, thorough, 3)
 
 
