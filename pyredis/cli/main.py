@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "server": ("pyredis.cli.server", "Run a server (as redis-server and pyredis-server do)."),
     "check-aof": ("pyredis.cli.check_aof", "Check an append-only file, and repair its end."),
     "check-rdb": ("pyredis.cli.check_rdb", "Check a snapshot (RDB file)."),
+    "rdb-to-json": ("pyredis.cli.rdb_to_json", "Print what a snapshot holds, or what takes the room in it."),
 }
 """Name → the module whose ``main`` it is, and what the list says about it."""
 

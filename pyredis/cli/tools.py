@@ -44,9 +44,9 @@ def open_file(path: str) -> tuple[BinaryIO, int]:
         raise ToolError(f"Cannot open file {path}: {e.strerror}") from None
 
 
-def with_progress(offsets: Iterable[int], total: int, label: str) -> Iterator[int]:
+def with_progress(offsets: Iterable[int], total: int, label: str, show: bool = True) -> Iterator[int]:
     """Pass offsets on; where standard error is a terminal, a bar there shows how far they have come to ``total``."""
-    if not sys.stderr.isatty():
+    if not show or not sys.stderr.isatty():
         yield from offsets
         return
     with click.progressbar(length=total, label=label, file=sys.stderr) as bar:

@@ -32,7 +32,10 @@ _FAR: Final = 1 << 62
 
 
 class Sink(Protocol):
-    """Where the contents of a snapshot go. Methods may raise ValueError: the snapshot cannot be loaded."""
+    """Where the contents of a snapshot go. Methods may raise ValueError: the snapshot cannot be loaded.
+
+    While a key is handed over, the reader's ``loaded()`` is where it ends.
+    """
 
     def select(self, number: int) -> None:
         """The following keys are of this database."""
@@ -176,20 +179,19 @@ class RdbReader:
             raise RdbError(f"a key has the unknown type {kind}", pos)
         key, pos = read_string(buf, pos + 1)
         if kind == f.TYPE_MODULE_2 and self.skip_modules:
-            name, pos = self._skip_module(buf, pos)
+            name, self._pos = self._skip_module(buf, pos)
             self.sink.module_data(name, key)
         else:
             try:
-                value, pos = read(buf, pos, self.limits, self.thorough)
+                value, self._pos = read(buf, pos, self.limits, self.thorough)
             except EmptyKey as e:
-                pos = e.end
+                self._pos = e.end
                 self.sink.empty_key(key)
             except RdbError as e:
                 e.message = f"key '{_shown(key)}': {e.message}"
                 raise
             else:
                 self.sink.key(key, value, self._when, self._idle, self._freq)
-        self._pos = pos
         self._when = self._idle = self._freq = -1
 
     def _read_opcode(self, code: int, pos: int) -> None:
