@@ -10,7 +10,8 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-LAYERS: Final = ("cli", "app", "commands", "net", "persistence", "core", "keyspace", "engines", "resp", "lib")
+_UPPER: Final = ("cli", "app", "commands", "net", "persistence", "scripting")
+LAYERS: Final = (*_UPPER, "core", "keyspace", "engines", "resp", "lib")
 """From top to bottom: a module imports from its own layer and from those below."""
 
 LINES_OF_FILE: Final = 600

@@ -1,0 +1,1 @@
+"""Lua scripts, functions, and the libraries they use."""

@@ -1,0 +1,140 @@
+"""The libraries of Lua scripts beside Lua's own: ``cjson``, ``cmsgpack``, ``struct``, ``bit``, and ``math.random``.
+
+They are written in Lua and run inside the interpreter: crossing into Python costs more per element than walking a
+table in Lua does. What Lua 5.1 lacks (the bytes of a float, bitwise operations) comes from a few functions of Python,
+which only these libraries' own closures can reach.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+_MAX_SINGLE = 3.4028235677973366e38  # from here on a number is infinite in four bytes
+_SINGLE = struct.Struct("<f")
+_DOUBLE = struct.Struct("<d")
+_BIG_SINGLE = struct.Struct(">f")
+_BIG_DOUBLE = struct.Struct(">d")
+
+# Bytes of a zero with its sign: on the way to Python a number that is whole becomes an int, which has none.
+_GLUE = b"""
+local pack, pack_zero = ...
+return function(number)
+  if number == 0 then
+    return 1 / number > 0 and pack_zero(1) or pack_zero(-1)
+  end
+  return pack(number)
+end
+"""
+
+# The value that stands for JSON's null: equal to itself alone, and looking like the light userdata that it is in Redis.
+_NULL = b"""
+local null = newproxy(true)
+local metatable = getmetatable(null)
+metatable.__tostring = function() return "userdata: (nil)" end
+metatable.__metatable = false
+return null
+"""
+
+_sources: dict[str, bytes] = {}
+
+
+def _source(name: str) -> bytes:
+    """The Lua source of a library, read once per process."""
+    source = _sources.get(name)
+    if source is None:
+        source = _sources[name] = resources.files(__name__).joinpath(name).read_bytes()
+    return source
+
+
+# What JSON writes as it is.
+_UNESCAPED = bytes(code for code in range(256) if code >= 32 and code != 127 and code not in b'"\\/')
+
+
+def is_plain(text: bytes, quotes: int) -> bool:
+    """Whether a JSON text has that many quotes, and nothing else that would have to be escaped in a string."""
+    rest = text.translate(None, _UNESCAPED)
+    return len(rest) == quotes and rest.count(b'"') == quotes
+
+
+def pack_single(number: float) -> bytes:
+    """The four bytes of a number, little endian; what is too large is infinite."""
+    if abs(number) >= _MAX_SINGLE:
+        number = float("inf") if number > 0 else float("-inf")
+    return _SINGLE.pack(number)
+
+
+def pack_float(number: float) -> bytes:
+    """Four bytes, big endian, where they hold the number exactly, else eight."""
+    if abs(number) < _MAX_SINGLE or abs(number) == float("inf"):
+        single = _BIG_SINGLE.pack(number)
+        if _BIG_SINGLE.unpack(single)[0] == number:
+            return single
+    return _BIG_DOUBLE.pack(number)
+
+
+def _unpacker(layout: struct.Struct) -> Callable[[bytes], float]:
+    unpack = layout.unpack
+
+    def unpack_one(data: bytes) -> float:
+        value: float = unpack(data)[0]
+        return value
+
+    return unpack_one
+
+
+def _zero(layout: struct.Struct) -> Callable[[int], bytes]:
+    def pack_zero(sign: int) -> bytes:
+        return layout.pack(0.0 if sign > 0 else -0.0)
+
+    return pack_zero
+
+
+class Libraries:
+    """The libraries of one interpreter, each a Lua table that is nowhere else yet.
+
+    ``math_random`` and ``math_randomseed`` are the functions that replace Lua's own. ``newer``: with what came after
+    Redis 7.0. The interpreter must have ``encoding=None``, and still its ``debug`` library.
+    """
+
+    def __init__(self, lua: Any, newer: bool) -> None:
+        def load(name: str, *arguments: Any) -> Any:
+            chunk = lua.compile(_source(name), name=b"@" + name.encode(), mode=b"t")
+            return chunk(*arguments)
+
+        def glue(pack: Callable[[float], bytes], layout: struct.Struct) -> Any:
+            return lua.execute(_GLUE, pack, _zero(layout))
+
+        common = load("common.lua")
+        self.null = lua.execute(_NULL)
+        array_metatable = lua.execute(b"return {__is_cjson_array = true}")
+        decode = load("cjson_decode.lua", common, self.null, array_metatable)
+        self.cjson = load("cjson.lua", common, self.null, decode, is_plain, newer)
+        self.cmsgpack = load("cmsgpack.lua", common, pack_float, _unpacker(_BIG_SINGLE), _unpacker(_BIG_DOUBLE))
+        self.struct = load(
+            "struct.lua",
+            common,
+            glue(pack_single, _SINGLE),
+            glue(_DOUBLE.pack, _DOUBLE),
+            _unpacker(_SINGLE),
+            _unpacker(_DOUBLE),
+            operator.and_,
+        )
+        self.bit = load("bit.lua", common, operator.and_, operator.or_, operator.xor)
+        random = load("random.lua", common)
+        self.math_random = random[b"random"]
+        self.math_randomseed = random[b"randomseed"]
+        self._get_random_state = random[b"get_state"]
+        self._set_random_state = random[b"set_state"]
+
+    def random_state(self) -> tuple[int, int]:
+        """The state of the generator, to be handed to another interpreter."""
+        high, low = self._get_random_state()
+        return int(high), int(low)
+
+    def set_random_state(self, state: tuple[int, int]) -> None:
+        """Go on from a state that ``random_state`` gave."""
+        self._set_random_state(*state)

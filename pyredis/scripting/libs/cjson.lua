@@ -1,0 +1,313 @@
+-- cjson: the module's functions and settings as lua-cjson 2.1 has them, and encode. `new_decode` is of cjson_decode.
+-- `is_plain(text, quotes)` tells whether the text has that many quotes and nothing else that JSON escapes.
+-- `newer`: with what Redis 8.2 added.
+
+local common, null, new_decode, is_plain, newer = ...
+local type, next, error, select, getmetatable = type, next, error, select, debug.getmetatable
+local rawget, pcall = rawget, pcall
+local find, gsub, format = string.find, string.gsub, string.format
+local concat, floor, huge = table.concat, math.floor, math.huge
+local arg_error, check_number, check_string, to_int =
+  common.arg_error, common.check_number, common.check_string, common.to_int
+
+-- Looking for what must be escaped is slow in Lua: a string is first tried as one of harmless characters, and after
+-- this many strings only the whole result is looked at, once, from outside.
+local SPECIAL = '[%c"\\/]'
+local SAFE = "^[%w _.:,;@#+*()=!?-]*$"
+local CHECKED = 8
+local ALWAYS = 1e15
+local ESCAPES = {
+  ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\t"] = "\\t", ["\n"] = "\\n", ["\f"] = "\\f",
+  ["\r"] = "\\r",
+}
+for code = 0, 127 do
+  local character = string.char(code)
+  if find(character, "%c") and not ESCAPES[character] then
+    ESCAPES[character] = format("\\u%04x", code)
+  end
+end
+
+-- An error is thrown as a table in which only `message` counts, and gets its position where encode was called.
+local function fail(message, ...)
+  error({message = format(message, ...)}, 0)
+end
+
+-- A number as JSON writes it. Small whole ones are remembered (not zero, which has two signs).
+local function number_text(number, config)
+  if number >= 1 and number <= 1000 and floor(number) == number then
+    local text = format(config.number_format, number)
+    config.number_texts[number] = text
+    return text
+  end
+  if number ~= number or number == huge or number == -huge then
+    local mode = config.encode_invalid_numbers
+    if mode == "off" then
+      fail("Cannot serialise number: must not be NaN or Inf")
+    elseif mode == "null" then
+      return "null"
+    elseif number ~= number then
+      return "nan"
+    end
+  end
+  return format(config.number_format, number)
+end
+
+-- What a C `int` holds after it is given this index.
+local function index_as_int(index)
+  return index < 2147483648 and index or -2147483648
+end
+
+-- How many elements the table has as an array; 0 or less if it is to be an object.
+local function array_length(value, config)
+  local items, largest = 0, 0
+  for key in next, value do
+    if key == items + 1 and largest == items then
+      items = key
+      largest = key
+    elseif type(key) == "number" and key >= 1 and floor(key) == key then
+      if key > largest then
+        largest = index_as_int(key)
+      end
+      items = items + 1
+    else
+      return -1
+    end
+  end
+  local ratio = config.sparse_ratio
+  if ratio > 0 and largest > items and largest > to_int(items * ratio) and largest > config.sparse_safe then
+    if config.sparse_convert then
+      return -1
+    end
+    fail("Cannot serialise table: excessively sparse array")
+  end
+  return largest
+end
+
+-- `append_value(value, buffer, count, ...)` puts the text of the value behind the `count` pieces in the buffer, and
+-- returns how many there are then. `depth` and `slots` are of what is around (see cjson_decode). `prefixes` remembers
+-- the keys seen, as they are written.
+local append_table
+
+local function append_value(value, buffer, count, depth, slots, prefixes, config)
+  local kind = type(value)
+  count = count + 1
+  if kind == "string" then
+    local careful = config.careful
+    if careful > 0 and not find(value, SAFE) and find(value, SPECIAL) then
+      value = gsub(value, SPECIAL, ESCAPES)
+      config.careful, config.escaped = ALWAYS, true
+    else
+      config.careful = careful - 1
+    end
+    buffer[count], buffer[count + 1], buffer[count + 2] = '"', value, '"'
+    return count + 2
+  elseif kind == "number" then
+    local text = config.number_texts[value]
+    if not text then
+      text = number_text(value, config)
+    end
+    buffer[count] = text
+  elseif kind == "table" then
+    return append_table(value, buffer, count - 1, depth, slots, prefixes, config)
+  elseif kind == "boolean" then
+    buffer[count] = value and "true" or "false"
+  elseif value == nil or value == null then
+    buffer[count] = "null"
+  else
+    fail("Cannot serialise %s: type not supported", kind)
+  end
+  return count
+end
+
+local function append_array(value, length, buffer, count, depth, slots, prefixes, config)
+  local plain = not getmetatable(value)
+  local separator = "["
+  for index = 1, length do
+    count = count + 1
+    buffer[count] = separator
+    separator = ","
+    local element
+    if plain then
+      element = value[index]
+    else
+      element = rawget(value, index)
+    end
+    count = append_value(element, buffer, count, depth, slots + 1, prefixes, config)
+  end
+  count = count + 1
+  buffer[count] = length > 0 and "]" or "[]"
+  return count
+end
+
+-- A key as it is written, with its colon.
+local function prefix_of(key, config)
+  if type(key) == "number" then
+    key = number_text(key, config)
+  elseif type(key) ~= "string" then
+    fail("Cannot serialise %s: table key must be a number or string", type(key))
+  elseif not find(key, SAFE) and find(key, SPECIAL) then
+    key = gsub(key, SPECIAL, ESCAPES)
+    config.careful, config.escaped = ALWAYS, true
+  end
+  return '"' .. key .. '":'
+end
+
+function append_table(value, buffer, count, depth, slots, prefixes, config)
+  if depth >= config.encode_max_depth or slots > 7997 then
+    fail("Cannot serialise, excessive nesting (%d)", depth + 1)
+  end
+  depth = depth + 1
+  local metatable = newer and getmetatable(value)
+  if type(metatable) == "table" and rawget(metatable, "__is_cjson_array") then
+    return append_array(value, #value, buffer, count, depth, slots, prefixes, config)
+  end
+  local length = array_length(value, config)
+  if length > 0 then
+    return append_array(value, length, buffer, count, depth, slots, prefixes, config)
+  end
+  local separator, keys = "{", 0
+  for key, element in next, value do
+    local prefix = prefixes[key]
+    if not prefix then
+      prefix = prefix_of(key, config)
+      prefixes[key] = prefix
+    end
+    keys = keys + 1
+    buffer[count + 1], buffer[count + 2] = separator, prefix
+    separator = ","
+    count = append_value(element, buffer, count + 2, depth, slots + 2, prefixes, config)
+  end
+  config.keys = config.keys + keys
+  count = count + 1
+  buffer[count] = separator == "{" and "{}" or "}"
+  return count
+end
+
+-- The text of a value. `config.careful` is how many more strings are to be checked one by one.
+local function encode_text(value, config)
+  local buffer = {}
+  config.careful, config.keys = config.escaped and ALWAYS or CHECKED, 0
+  config.escaped = false
+  local text = concat(buffer, "", 1, append_value(value, buffer, 0, 0, 1, {}, config))
+  if config.careful < 0 and not is_plain(text, 2 * (CHECKED - config.careful + config.keys)) then
+    config.careful = ALWAYS
+    text = concat(buffer, "", 1, append_value(value, buffer, 0, 0, 1, {}, config))
+  end
+  return text
+end
+
+local function new_encode(config)
+  local function encode(...)
+    if select("#", ...) ~= 1 then
+      arg_error(1, "expected 1 argument")
+    end
+    local ok, text = pcall(encode_text, (...), config)
+    if not ok then
+      error(type(text) == "table" and text.message or text, type(text) == "table" and 2 or 0)
+    end
+    return text
+  end
+  return encode
+end
+
+-- Settings. They are set by an argument that is not nil, and return what they are then. A function that sets some is
+-- `level` frames above the checks.
+
+local function check_count(count, wanted)
+  if count > wanted then
+    arg_error(wanted + 1, "found too many arguments", 3)
+  end
+end
+
+local function set_integer(config, name, position, value, smallest, largest)
+  if value ~= nil then
+    local number = to_int(check_number(position, value, position, 3))
+    if number < smallest or number > largest then
+      arg_error(1, format("expected integer between %d and %d", smallest, largest), 3)
+    end
+    config[name] = number
+  end
+  return config[name]
+end
+
+-- The first two options are false and true; a third is a word.
+local function set_option(config, name, position, value, third)
+  if type(value) == "boolean" then
+    config[name] = value
+  elseif value ~= nil then
+    local word = check_string(position, value, position, 3)
+    if word == "off" or word == "on" then
+      config[name] = word == "on"
+    elseif third and word == third then
+      config[name] = word
+    else
+      arg_error(position, format("invalid option '%s'", word), 3)
+    end
+  end
+  return config[name]
+end
+
+local function add_settings(module, config)
+  local function integer(name, largest)
+    module[name] = function(...)
+      check_count(select("#", ...), 1)
+      local result = set_integer(config, name, 1, (...), 1, largest)
+      config.number_format, config.number_texts = "%." .. config.encode_number_precision .. "g", {}
+      return result
+    end
+  end
+  integer("encode_max_depth", 2147483647)
+  integer("decode_max_depth", 2147483647)
+  integer("encode_number_precision", 14)
+
+  local function option(name)
+    module[name] = function(...)
+      check_count(select("#", ...), 1)
+      local result = set_option(config, name, 1, (...))
+      return result
+    end
+  end
+  option("encode_keep_buffer")
+  option("decode_invalid_numbers")
+  if newer then
+    option("decode_array_with_array_mt")
+  end
+
+  function module.encode_invalid_numbers(...)
+    check_count(select("#", ...), 1)
+    local result = set_option(config, "invalid_numbers", 1, (...), "null")
+    config.encode_invalid_numbers = result == "null" and "null" or result and "on" or "off"
+    return result
+  end
+
+  function module.encode_sparse_array(...)
+    check_count(select("#", ...), 3)
+    local convert, ratio, safe = ...
+    set_option(config, "sparse_convert", 1, convert)
+    set_integer(config, "sparse_ratio", 2, ratio, 0, 2147483647)
+    set_integer(config, "sparse_safe", 3, safe, 0, 2147483647)
+    return config.sparse_convert, config.sparse_ratio, config.sparse_safe
+  end
+end
+
+local new
+
+function new()
+  local config = {
+    encode_max_depth = 1000, decode_max_depth = 1000, encode_number_precision = 14, number_format = "%.14g",
+    number_texts = {},
+    encode_keep_buffer = true, escaped = false, encode_invalid_numbers = "off", invalid_numbers = false, decode_invalid_numbers = true,
+    sparse_convert = false, sparse_ratio = 2, sparse_safe = 10, decode_array_with_array_mt = false,
+  }
+  local module = {
+    encode = new_encode(config), decode = new_decode(config), null = null, _NAME = "cjson", _VERSION = "2.1.0",
+  }
+  add_settings(module, config)
+  module.new = function()
+    local instance = new()
+    return instance
+  end
+  return module
+end
+
+return new()
