@@ -125,8 +125,7 @@ def _object(c: Client, argv: list[bytes]) -> bytes:
     fill = min(max(server.config.list_max_listpack_size, -5), (1 << 15) - 1)
     threshold = server.quicklist_packed_threshold
     clock = lru_clock(server)
-    accessed = clock if c.db.access is None else c.db.access.get(argv[2], server.mstime // 1000)
-    idle = 0 if c.db.access is None else max(server.mstime // 1000 - accessed, 0)
+    idle = c.db.idle_seconds(argv[2])
     text = b"Value at:0x%x refcount:%d encoding:%b serializedlength:%d lru:%d lru_seconds_idle:%d" % (
         id(value),
         reference_count(value),

@@ -96,11 +96,6 @@ def unlink_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _delete(c, argv)
 
 
-def _count_existing(c: Client, keys: list[bytes]) -> bytes:
-    lookup = c.db.lookup_read
-    return integer(sum(lookup(key) is not None for key in keys))
-
-
 @command(
     b"EXISTS",
     -2,
@@ -118,7 +113,8 @@ def _count_existing(c: Client, keys: list[bytes]) -> bytes:
     history=(("3.0.3", "Accepts multiple `key` arguments."),),
 )
 def exists_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _count_existing(c, argv[1:])
+    look = c.db.look
+    return integer(sum(look(key) is not None for key in argv[1:]))
 
 
 @command(
@@ -137,7 +133,8 @@ def exists_command(c: Client, argv: list[bytes]) -> bytes | None:
     ),
 )
 def touch_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _count_existing(c, argv[1:])
+    lookup = c.db.lookup_read
+    return integer(sum(lookup(key) is not None for key in argv[1:]))
 
 
 @command(
@@ -170,9 +167,9 @@ def _rename(c: Client, argv: list[bytes], nx: bool) -> bytes:
         if nx:
             return ZERO
         db.delete(new)
-    when = db.get_expire(old)
+    when, use = db.get_expire(old), db.use_of(old)
     db.delete(old)
-    db.adopt(new, value)
+    db.adopt(new, value, use)
     if when >= 0:
         db.set_expire(new, when)
     modified(db, old, 0, NOTIFY_GENERIC, b"rename_from")
@@ -249,7 +246,7 @@ def move_command(c: Client, argv: list[bytes]) -> bytes | None:
     if value is None or target.lookup_write(key) is not None:
         return ZERO
     when = source.get_expire(key)
-    target.adopt(key, value)
+    target.adopt(key, value, source.use_of(key))
     if when >= 0:
         target.set_expire(key, when)
     source.delete(key)

@@ -57,10 +57,14 @@ from pyredis.resp.reply import (
 
 
 def _hash_for_write(c: Client, argv: list[bytes]) -> HashObj:
-    value = write_fields(c.db, argv)
+    return _hash_or_new(c, argv[1], write_fields(c.db, argv))
+
+
+def _hash_or_new(c: Client, key: bytes, value: HashObj | None) -> HashObj:
+    """The hash that was looked up, or a new one if there was none."""
     if value is None:
         value = HashObj()
-        c.db.add(argv[1], value)
+        c.db.add(key, value)
     return value
 
 
@@ -332,7 +336,7 @@ def hincrby_command(c: Client, argv: list[bytes]) -> bytes | None:
     n = old + by
     if not LLONG_MIN <= n <= LLONG_MAX:
         raise CommandError(b"ERR increment or decrement would overflow")
-    _set_one(c, argv[1], _hash_for_write(c, argv), argv[2], b"%d" % n, b"hincrby")
+    _set_one(c, argv[1], _hash_or_new(c, argv[1], value), argv[2], b"%d" % n, b"hincrby")
     return integer(n)
 
 
@@ -356,7 +360,7 @@ def hincrbyfloat_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = write_fields(c.db, argv)
     old = b"0" if value is None else value.fields.get(argv[2], b"0")
     result = incr_long_double(old, argv[3], b"ERR hash value is not a float")
-    value = _hash_for_write(c, argv)
+    value = _hash_or_new(c, argv[1], value)
     _set_one(c, argv[1], value, argv[2], result, b"hincrbyfloat")
     when = value.deadline(argv[2]) if type(value) is VolatileHashObj else -1
     if when < 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pyredis.core.client import Client
 from pyredis.core.command import (
     CMD_LOADING,
@@ -84,7 +86,10 @@ def object_refcount_command(c: Client, argv: list[bytes]) -> bytes | None:
 def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.db.look(argv[2], announce=False) is None:
         return NULL[c.resp]
-    return integer(c.server.mstime // 1000 - c.db.track_access()[argv[2]])
+    if c.server.lfu is not None:
+        raise CommandError(b"ERR An LFU maxmemory policy is selected, idle time not tracked." + _ADJUSTING)
+    c.db.track_access()
+    return integer(c.db.idle_seconds(argv[2]))
 
 
 @command(
@@ -102,10 +107,14 @@ def object_idletime_command(c: Client, argv: list[bytes]) -> bytes | None:
 def object_freq_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.db.look(argv[2], announce=False) is None:
         return NULL[c.resp]
-    raise CommandError(
-        b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-        b"between policies at runtime LRU and LFU data will take some time to adjust."
-    )
+    if c.server.lfu is None:
+        raise CommandError(b"ERR An LFU maxmemory policy is not selected, access frequency not tracked." + _ADJUSTING)
+    return integer(c.db.frequency(argv[2]))
+
+
+_ADJUSTING: Final = (
+    b" Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+)
 
 
 @command(

@@ -54,10 +54,13 @@ def ping_columns(c: Client, columns: Columns) -> bytes | None:
 @columns(b"SET", alike=True)
 def set_columns(c: Client, columns: Columns) -> bytes | None:
     db = c.db
-    if len(columns) != 3 or db.index is not None:
+    if len(columns) != 3:
         return None
     _, keys, values = columns
-    db.dict.update(zip(keys, values, strict=True))
+    if db.gate:
+        db.put_many(keys, values)
+    else:
+        db.dict.update(zip(keys, values, strict=True))
     db.ks.dirty += len(keys)
     return OK * len(keys)
 
@@ -71,9 +74,15 @@ def mset_columns(c: Client, columns: Columns) -> bytes | None:
 def mset_rows(c: Client, arguments: tuple[bytes, ...], lines: int) -> bytes | None:
     db = c.db
     keys = arguments[::2]
-    if len(arguments) // lines & 1 or db.index is not None or not db.plain(keys):
+    if len(arguments) // lines & 1 or not db.plain(keys):
         return None
-    db.dict.update(zip(keys, arguments[1::2], strict=True))  # where a key comes twice the last value counts
+    if db.gate:
+        db.put_many(keys, arguments[1::2])
+        per_line = len(keys) // lines
+        for at in range(1, per_line):
+            db.used_many(keys[at::per_line])  # the first key's use is noted as it is for all commands
+    else:
+        db.dict.update(zip(keys, arguments[1::2], strict=True))  # where a key comes twice the last value counts
     db.ks.dirty += len(keys)
     return OK * lines
 

@@ -137,7 +137,7 @@ def set_generic_command(c: Client, key: bytes, value: bytes, o: SetOptions) -> b
         return reply if o.get else NULL[c.resp]
     if o.condition and not is_met(o.condition, o.operand, string_or_none(old)):
         return reply if o.get else NULL[c.resp]
-    db.set_key(key, value, o.keep_ttl)
+    db.set_key(key, value, o.keep_ttl, o.get)
     if o.deadline:
         db.set_expire(key, o.deadline)
         rewrite(c, [b"SET", key, value, b"PXAT", b"%d" % o.deadline])
@@ -354,12 +354,15 @@ def _mset(c: Client, argv: list[bytes], nx: bool, name: bytes) -> bytes:
         for key in keys:
             if db.lookup_write(key) is not None:
                 return ZERO
-    if not db.hooks and db.index is None and db.plain(keys):
-        db.dict.update(zip(keys, argv[2::2], strict=True))
+    if not db.hooks and db.plain(keys):
+        if db.gate:
+            db.put_many(keys, argv[2::2])
+            db.used_many(keys)
+        else:
+            db.dict.update(zip(keys, argv[2::2], strict=True))
         db.ks.dirty += len(keys)
     else:
         for key, value in zip(keys, argv[2::2], strict=True):
-            db.lookup_write(key)
             db.set_key(key, value)
             modified(db, key, 1, NOTIFY_STRING, b"set")
     return ONE if nx else OK

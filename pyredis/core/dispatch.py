@@ -255,7 +255,8 @@ def _run_columns(
     ``data`` is the same pipeline encoded and ``arguments`` what stands in it, where they are at hand.
     """
     assert cmd.columns is not None
-    if len(columns) > 1 and not c.db.plain(columns[1]):
+    db = c.db
+    if len(columns) > 1 and not db.plain(columns[1]):
         return False
     server = c.server
     dirty = server.dirty
@@ -272,6 +273,8 @@ def _run_columns(
     if server.feeders and server.dirty != dirty:
         feed(server, c.db.id, data or b"".join(map(encode_command, zip(*columns, strict=True))))
         c.fed = server.fed
+    if db.access is not None and len(columns) > 1:
+        db.used_many(columns[1])
     c.out.append(replies)
     c.last_cmd = cmd
     account(cmd, len(columns[0]), perf_counter_ns() - started)

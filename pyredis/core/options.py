@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyredis.core.compat import NEWEST, RELEASES
 from pyredis.core.config import Directive, Settings
 from pyredis.core.durability import AOF_OFF
+from pyredis.core.eviction import configure_access
 from pyredis.core.option_kinds import (
     INT_MAX,
     LONG_MAX,
@@ -105,6 +106,11 @@ def apply_notifications(server: Server) -> None:
     server.set_notify_flags(server.config.notify_keyspace_events)
 
 
+def apply_access(server: Server) -> None:
+    """What is kept of the use of keys."""
+    configure_access(server)
+
+
 def apply_title(server: Server) -> None:
     """The process's title."""
     if server.process is not None:
@@ -186,7 +192,6 @@ _NEEDS_SESSIONS: Final = "a setting of Python's ssl module for the cache of sess
 _BAD_TLS: Final = "Unable to update TLS configuration. Check server logs."
 _EVICTION: Final = "eviction"
 _SCRIPTS: Final = "scripts"
-_LFU: Final = "the LFU eviction policies"
 _NO_THREADS: Final = "no counterpart: there is no such thread or child process"
 _NO_JEMALLOC: Final = "no counterpart: memory belongs to Python's allocator"
 _AT_ONCE: Final = "no counterpart: what is removed is released by reference counts, never in a thread"
@@ -292,12 +297,12 @@ class Config(Settings):
 
     # Memory
     maxmemory: int = memory(0, 0, ULONG_MAX, only=(0,), needs=_EVICTION)
-    maxmemory_policy: str = one_of("noeviction", *_POLICIES, *_POLICIES_ALL, only=("noeviction",), needs=_EVICTION)
+    maxmemory_policy: str = one_of("noeviction", *_POLICIES, *_POLICIES_ALL, apply=apply_access)
     maxmemory_samples: int = integer(5, 1, idle=_EVICTION)
     maxmemory_eviction_tenacity: int = integer(10, 0, 100, idle=_EVICTION)
     maxmemory_clients: int = memory(0, percent=True, only=(0,), needs="eviction of clients")
-    lfu_log_factor: int = integer(10, idle=_LFU)
-    lfu_decay_time: int = integer(1, idle=_LFU)
+    lfu_log_factor: int = integer(10, apply=apply_access)
+    lfu_decay_time: int = integer(1, apply=apply_access)
     activedefrag: bool = special(Defragmentation(), False)
     active_defrag_cycle_min: int = integer(1, 1, 99, idle=_NO_JEMALLOC)
     active_defrag_cycle_max: int = integer(25, 1, 99, idle=_NO_JEMALLOC)

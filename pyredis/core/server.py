@@ -37,6 +37,7 @@ from pyredis.core.dispatch import (
     set_gate,
 )
 from pyredis.core.durability import AppendLog, Background, Libraries, Loading, Snapshots
+from pyredis.core.eviction import configure_access
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.multi import discard_transaction, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
@@ -171,6 +172,7 @@ class Server(KeyspaceState):
         self._attach_hooks()
         self.apply_slowlog_config()
         self.set_notify_flags(config.notify_keyspace_events)
+        configure_access(self)
 
     def _attach_hooks(self) -> None:
         """What the keyspace calls upwards."""
@@ -368,11 +370,6 @@ class Server(KeyspaceState):
     def replication_fields(self) -> dict[bytes, bytes]:
         """What a snapshot tells of this server's place in replication (``repl-id`` …), if it has one."""
         return {}
-
-    def set_usage(self, db: Database, key: bytes, idle: int, freq: int) -> None:
-        """What a snapshot or RESTORE tells of a key's use: seconds since, and a counter; -1 for what is not told."""
-        if idle >= 0:
-            db.track_access()[key] = int(self.clock.time()) - idle
 
     def stop_loading(self) -> None:
         """The data is there."""

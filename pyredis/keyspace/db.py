@@ -13,7 +13,7 @@ the aggregates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable
+from collections.abc import Callable, ItemsView, Iterable, Sequence
 from itertools import islice
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyredis.engines.deadlines import Deadlines
 from pyredis.engines.key_index import KeyIndex
 from pyredis.engines.volatile_hash import VolatileHashObj
+from pyredis.keyspace.access import TICKS
 from pyredis.keyspace.state import (
     HOOK_BLOCKING,
     HOOK_NOTIFY,
@@ -82,7 +83,8 @@ class Database:
         self.index: KeyIndex | None = None
         """For SCAN and RANDOMKEY; made when first asked for."""
         self.access: dict[bytes, int] | None = None
-        """Unix seconds of each key's last access, kept once OBJECT IDLETIME or an LRU policy asks for it."""
+        """When or how often each key was used (see ``keyspace/access``), kept while a policy of eviction needs it, or
+        OBJECT IDLETIME has asked since the database was last empty."""
         self.watched_keys: dict[bytes, Any] = {}
         self.blocking_keys: dict[bytes, Any] = {}
         self.hooks = 0
@@ -109,15 +111,12 @@ class Database:
     def plain(self, keys: Iterable[bytes]) -> bool:
         """True if the dict's entries are the whole truth about ``keys``; others may have deadlines.
 
-        Keys that come or go must still be told to ``index``, if there is one.
+        Keys that come must still be entered with :meth:`put_many`, keys that go with :meth:`delete`, and uses told to
+        :meth:`used_many`.
         """
         if not self.gate:
             return True
-        return (
-            self.access is None
-            and self.expires.keys().isdisjoint(keys)
-            and (not self.volatile or self.volatile.keys().isdisjoint(keys))
-        )
+        return self.expires.keys().isdisjoint(keys) and (not self.volatile or self.volatile.keys().isdisjoint(keys))
 
     # --- looking up -------------------------------------------------------------------------------------------
 
@@ -149,7 +148,7 @@ class Database:
             if key in self.expires and self.expire_if_needed(key):
                 value = None
             elif self.access is not None and not ks.no_touch:
-                self.access[key] = ks.mstime // 1000
+                self.access[key] = ks.tick if ks.lfu is None else self._used(key)
         if value is None:
             ks.stat_keyspace_misses += 1
             if self.hooks:
@@ -164,8 +163,9 @@ class Database:
         if self.gate and value is not None:
             if key in self.expires and self.expire_if_needed(key):
                 return None
-            if self.access is not None and not self.ks.no_touch:
-                self.access[key] = self.ks.mstime // 1000
+            ks = self.ks
+            if self.access is not None and not ks.no_touch:
+                self.access[key] = ks.tick if ks.lfu is None else self._used(key)
         return value
 
     def look(self, key: bytes, announce: bool = True) -> Value | None:
@@ -223,7 +223,7 @@ class Database:
             if self.index is not None:
                 self.index.added(key)
             if self.access is not None:
-                self.access[key] = self.ks.mstime // 1000
+                self.access[key] = self.ks.tick if self.ks.lfu is None else self.ks.lfu.fresh
         if self.hooks:
             self.notify(key, NOTIFY_NEW, b"new")
 
@@ -233,14 +233,17 @@ class Database:
         if self.index is not None:
             self.index.added(key)
         if self.access is not None:
-            self.access[key] = self.ks.mstime // 1000
+            self.access[key] = self.ks.tick if self.ks.lfu is None else self.ks.lfu.fresh
 
     def overwrite(self, key: bytes, value: Value) -> None:
         """Replace the value of a key that is there, keeping its deadline."""
         self.dict[key] = value
 
-    def set_key(self, key: bytes, value: Value, keep_ttl: bool = False) -> None:
-        """Set a key whether it is there or not; its deadline goes unless ``keep_ttl``. Announces nothing."""
+    def set_key(self, key: bytes, value: Value, keep_ttl: bool = False, used: bool = True) -> None:
+        """Set a key whether it is there or not; its deadline goes unless ``keep_ttl``. Announces nothing.
+
+        It is a use of the key, unless ``used`` is false: the lookup before it was one.
+        """
         if self.expires and key in self.expires:
             self.expire_if_needed(key)
         if key in self.dict:
@@ -249,10 +252,22 @@ class Database:
                 self.persist(key)
             if self.volatile and key in self.volatile:
                 self.forget_fields(key)
-            if self.access is not None:
-                self.access[key] = self.ks.mstime // 1000
+            if self.access is not None and used and not self.ks.no_touch:
+                self.access[key] = self.ks.tick if self.ks.lfu is None else self._used(key)
         else:
             self.add(key, value)
+
+    def put_many(self, keys: Sequence[bytes], values: Iterable[Value]) -> None:
+        """Set strings at ``keys``, whether they are there or not, none of which may have a deadline (:meth:`plain`).
+
+        The caller notes the uses with :meth:`used_many`.
+        """
+        if self.index is not None:
+            there = self.dict
+            for key in dict.fromkeys(keys):
+                if key not in there:
+                    self.index.added(key)
+        self.dict.update(zip(keys, values, strict=True))
 
     def delete(self, key: bytes) -> bool:
         """Remove a key with its deadline; True if it was there. Announces nothing."""
@@ -295,9 +310,14 @@ class Database:
 
     # --- fields of hashes with deadlines ----------------------------------------------------------------------
 
-    def adopt(self, key: bytes, value: Value) -> None:
-        """Add a key that is not there with a value that was made elsewhere, deadlines of fields included."""
+    def adopt(self, key: bytes, value: Value, use: int | None = None) -> None:
+        """Add a key that is not there with a value that was made elsewhere, deadlines of fields included.
+
+        ``use`` is what :meth:`use_of` said of the key whose value it was.
+        """
         self.add(key, value)
+        if use is not None and self.access is not None:
+            self.access[key] = use
         if type(value) is VolatileHashObj:
             self.attend_fields(key, value)
 
@@ -340,6 +360,74 @@ class Database:
             ks.on_fields_expired(self, key, fields)
         return gone
 
+    # --- uses -------------------------------------------------------------------------------------------------
+
+    def track_access(self) -> dict[bytes, int]:
+        """Keep the uses of keys from now on (keys there now count as used, or new, now)."""
+        if self.access is None:
+            ks = self.ks
+            self.access = dict.fromkeys(self.dict, ks.tick if ks.lfu is None else ks.lfu.fresh)
+            self._shut_gate()
+        return self.access
+
+    def forget_access(self) -> None:
+        """Keep the uses of keys no longer."""
+        if self.access is not None:
+            self.access = None
+            self.refresh_gate()
+
+    def _used(self, key: bytes) -> int:
+        """A key's number after one more use, under an LFU policy."""
+        lfu = self.ks.lfu
+        assert lfu is not None and self.access is not None
+        return lfu.used(self.access.get(key, lfu.fresh))
+
+    def use_of(self, key: bytes) -> int | None:
+        """A key's number in ``access``, for the key that takes over its value."""
+        return None if self.access is None else self.access.get(key)
+
+    def used_many(self, keys: Iterable[bytes]) -> None:
+        """Those of ``keys`` that are there were used."""
+        access = self.access
+        if access is None:
+            return
+        there = self.dict
+        lfu = self.ks.lfu
+        if lfu is None:
+            access.update(dict.fromkeys([key for key in keys if key in there], self.ks.tick))
+            return
+        for key in keys:
+            if key in access:
+                access[key] = lfu.used(access[key])
+            elif key in there:
+                access[key] = lfu.fresh
+
+    def idle_seconds(self, key: bytes) -> int:
+        """For how long a key that is there was not used; 0 while that is not kept."""
+        if self.access is None or self.ks.lfu is not None:
+            return 0
+        used = self.access.get(key, self.ks.tick)
+        return max(self.ks.mstime - used * (1000 // TICKS), 0) // 1000
+
+    def frequency(self, key: bytes) -> int:
+        """The counter (0 to 255) of a key that is there; 0 if no LFU policy is in force."""
+        lfu = self.ks.lfu
+        if lfu is None or self.access is None:
+            return 0
+        return lfu.counter(self.access.get(key, lfu.fresh))
+
+    def restore_use(self, key: bytes, idle: int = -1, frequency: int = -1, begin: bool = False) -> None:
+        """Enter how long (in seconds) a key was not used, or how often it was, as a snapshot says; -1 = unknown.
+
+        What does not fit the policy in force is left out. Uses that are not kept are not kept for this either, unless
+        with ``begin``.
+        """
+        ks = self.ks
+        if ks.lfu is None and idle >= 0 and (self.access is not None or begin):
+            self.track_access()[key] = ks.tick - idle * TICKS
+        elif ks.lfu is not None and frequency >= 0 and self.access is not None:
+            self.access[key] = ks.lfu.with_counter(frequency)
+
     # --- whole database ---------------------------------------------------------------------------------------
 
     def key_index(self) -> KeyIndex:
@@ -360,13 +448,6 @@ class Database:
                 return key
         return self.key_index().random(self.ks.rng)
 
-    def track_access(self) -> dict[bytes, int]:
-        """Keep the time of each key's last access from now on (keys there now count as accessed now)."""
-        if self.access is None:
-            self.access = dict.fromkeys(self.dict, self.ks.mstime // 1000)
-            self._shut_gate()
-        return self.access
-
     def clear(self) -> int:
         """Remove all keys; returns how many there were. Announces nothing."""
         n = len(self.dict)
@@ -376,8 +457,7 @@ class Database:
         self.volatile = {}
         self.field_deadlines.clear()
         self.index = None
-        if self.access is not None:
-            self.access = {}
+        self.access = {} if self.ks.keep_access else None
         self.refresh_gate()
         return n
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from pyredis.keyspace.access import TICKS, Lfu
+
 if TYPE_CHECKING:
     from pyredis.keyspace.db import Database
 
@@ -100,6 +102,12 @@ class KeyspaceState:
         """Number of the database with which the active expiry goes on."""
         self.no_touch = False
         """True while the running client asked for CLIENT NO-TOUCH."""
+        self.tick = self.mstime * TICKS // 1000
+        """The time of uses (see ``keyspace/access``), as exact as :meth:`update_time` is called often."""
+        self.lfu: Lfu | None = None
+        """The rules of the LFU policies while one of them is in force."""
+        self.keep_access = False
+        """True while uses are kept for eviction; else only where OBJECT IDLETIME was asked."""
         self.keep_expired = False
         """True while keys whose time has come are gone for readers but must not be removed (CLIENT PAUSE)."""
         self.stat_keyspace_hits = 0
@@ -127,6 +135,24 @@ class KeyspaceState:
         """Read the clock."""
         self.clock.synchronise()
         self.mstime = int(self.clock.time() * 1000)
+        self.set_ticks()
+
+    def set_ticks(self) -> None:
+        """Uses from now on happen now."""
+        self.tick = self.mstime * TICKS // 1000
+        if self.lfu is not None:
+            self.lfu.set_time(self.mstime)
+
+    def set_access(self, keep: bool, lfu: Lfu | None) -> None:
+        """How uses are kept from now on; what was kept in another way is forgotten."""
+        begin_anew = (lfu is None) != (self.lfu is None) or self.keep_access > keep
+        self.keep_access, self.lfu = keep, lfu
+        self.set_ticks()
+        for db in self.dbs:
+            if begin_anew:
+                db.forget_access()
+            if keep:
+                db.track_access()
 
     def set_notify_flags(self, flags: int) -> None:
         """Choose the classes of keyspace notifications (``NOTIFY_*`` bits)."""

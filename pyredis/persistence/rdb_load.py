@@ -104,7 +104,7 @@ class KeyspaceSink:
         if type(value) is VolatileHashObj:
             db.attend_fields(key, value)
         if idle >= 0 or freq >= 0:
-            self.server.set_usage(db, key, idle, freq)
+            db.restore_use(key, idle, freq)
         if self._load_delay:
             self._pause()
 

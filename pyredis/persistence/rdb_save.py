@@ -119,8 +119,8 @@ def _write_database(server: Server, db: Database, writer: KeyWriter, delay: int)
 
 def usage_of(server: Server, db: Database) -> Callable[[bytes], tuple[int, int]] | None:
     """How to find a key's idle seconds and counter of use (-1 for none), if the eviction policy goes by them."""
-    access = db.access
-    if access is None or "lru" not in server.config.maxmemory_policy:
+    if server.lfu is not None:
+        return lambda key: (-1, db.frequency(key))
+    if db.access is None or "lru" not in server.config.maxmemory_policy:
         return None
-    now = int(server.clock.time())
-    return lambda key: (max(now - access[key], 0), -1)
+    return lambda key: (db.idle_seconds(key), -1)
