@@ -159,7 +159,7 @@ def restore_command(c: Client, argv: list[bytes]) -> bytes | None:
         if not options.absolute:
             rewrite(c, [argv[0], key, b"%d" % when, *argv[3:], b"ABSTTL"])
     if options.idle >= 0 or options.freq >= 0:
-        db.restore_use(key, options.idle, options.freq, begin=True)
+        db.restore_use(key, options.idle, options.freq)
     modified(db, key, 1, NOTIFY_GENERIC, b"restore")
     return OK
 

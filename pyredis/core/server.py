@@ -172,10 +172,10 @@ class Server(KeyspaceState):
         self._attach_hooks()
         self.apply_slowlog_config()
         self.set_notify_flags(config.notify_keyspace_events)
-        configure_access(self)
 
     def _attach_hooks(self) -> None:
-        """What the keyspace calls upwards."""
+        """What the keyspace calls upwards, and what it keeps for others."""
+        configure_access(self)
         self.on_ready = signal_key_as_ready
         self.on_watched = touch_watched_key
         self.on_tracked = self.tracking.key_changed

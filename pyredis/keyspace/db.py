@@ -416,14 +416,13 @@ class Database:
             return 0
         return lfu.counter(self.access.get(key, lfu.fresh))
 
-    def restore_use(self, key: bytes, idle: int = -1, frequency: int = -1, begin: bool = False) -> None:
+    def restore_use(self, key: bytes, idle: int = -1, frequency: int = -1) -> None:
         """Enter how long (in seconds) a key was not used, or how often it was, as a snapshot says; -1 = unknown.
 
-        What does not fit the policy in force is left out. Uses that are not kept are not kept for this either, unless
-        with ``begin``.
+        What does not fit the policy in force is left out.
         """
         ks = self.ks
-        if ks.lfu is None and idle >= 0 and (self.access is not None or begin):
+        if ks.lfu is None and idle >= 0:
             self.track_access()[key] = ks.tick - idle * TICKS
         elif ks.lfu is not None and frequency >= 0 and self.access is not None:
             self.access[key] = ks.lfu.with_counter(frequency)

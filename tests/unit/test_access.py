@@ -102,13 +102,11 @@ def test_what_a_snapshot_says_of_uses_is_entered_where_it_fits_the_policy() -> N
     client = server.client()
     call(client, "mset a 1 b 1")
     db.restore_use(b"a", idle=50)
-    assert db.access is None
-    db.restore_use(b"a", idle=50, begin=True)
     assert call(client, "object idletime a") == 50
     assert call(client, "object idletime b") == 0
     db.restore_use(b"b", frequency=7)
     assert db.frequency(b"b") == 0
     _policy(server, "allkeys-lfu")
-    db.restore_use(b"a", idle=50, begin=True)
+    db.restore_use(b"a", idle=50)
     db.restore_use(b"b", frequency=77)
     assert (call(client, "object freq a"), call(client, "object freq b")) == (5, 77)
