@@ -13,7 +13,13 @@ from typing import Any
 from pyredis import __version__
 from pyredis.commands import all as all_commands
 from pyredis.core.acl_users import AclError
-from pyredis.core.client import CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_MONITOR, CLIENT_REPLICA
+from pyredis.core.client import (
+    CLIENT_BLOCKED,
+    CLIENT_CLOSE_AFTER_REPLY,
+    CLIENT_MASTER,
+    CLIENT_MONITOR,
+    CLIENT_REPLICA,
+)
 from pyredis.core.compat import RELEASES
 from pyredis.core.dispatch import refresh_fast
 from pyredis.core.garbage import Collector
@@ -25,6 +31,7 @@ from pyredis.net.listener import ListenError, Listeners
 from pyredis.persistence.aof_load import LoadError
 from pyredis.persistence.files import Files
 from pyredis.persistence.start import Disk
+from pyredis.replication.node import Node
 
 __all__ = ["App", "all_commands", "run_server"]
 
@@ -45,6 +52,8 @@ class App:
         self.server.process = process
         self.listeners = Listeners(self.server)
         self.disk = Disk(self.server, files or Files())
+        self.replication = Node(self.server)
+        self.server.replication = self.replication
         self.stopped = asyncio.Event()
         self.exit_code = 0
 
@@ -65,6 +74,7 @@ class App:
         except LoadError:
             self.listeners.close()  # nobody must be answered while the loop ends
             raise
+        self.replication.start()
 
     def stop(self, exit_code: int = 0) -> None:
         """Ask the server to end; from now on no client's command runs any more."""
@@ -79,6 +89,7 @@ class App:
     async def close(self) -> None:
         """Put everything on the disk that belongs there, then close sockets and connections."""
         self.server.stop_cron()
+        self.replication.close()
         self.disk.close()
         self.listeners.close()
         for unfinished in list(self.server.handshakes):
@@ -95,7 +106,7 @@ class App:
         for c in list(server.clients.values()):
             if (
                 timeout
-                and not c.flags & (CLIENT_BLOCKED | CLIENT_REPLICA | CLIENT_MONITOR)
+                and not c.flags & (CLIENT_BLOCKED | CLIENT_REPLICA | CLIENT_MASTER | CLIENT_MONITOR)
                 and not c.subscribed()
                 and server.mstime - c.last_interaction > timeout
             ):
@@ -140,7 +151,7 @@ async def _serve(app: App, process: Process) -> int:
     if possible <= 0:
         return 1
     config.maxclients = possible
-    log.role = "M"
+    log.role = "M" if server.replication.master is None else "S"
     _warn_about_backlog(config, log)
     loop = asyncio.get_running_loop()
     _Signals(app, loop)

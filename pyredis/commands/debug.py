@@ -6,7 +6,6 @@ the server on purpose, or belongs to a subsystem that is not there, is refused w
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pyredis.core.client import Client
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_PROTECTED, CMD_STALE, command
 from pyredis.core.info import lru_clock
 from pyredis.core.option_kinds import ConfigError, parse_memory
+from pyredis.core.replication import NO_ID, new_id
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
 from pyredis.engines.set import SetObj
@@ -326,7 +326,8 @@ def _log(c: Client, argv: list[bytes]) -> bytes:
 
 def _change_repl_id(c: Client, argv: list[bytes]) -> bytes:
     c.server.log.notice("Changing replication IDs after receiving DEBUG change-repl-id")
-    c.server.replid = os.urandom(20).hex().encode()
+    c.server.replication.replid, c.server.replication.replid2 = new_id(), NO_ID
+    c.server.replication.second_offset = -1
     return OK
 
 

@@ -152,6 +152,7 @@ def sunsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
     acl=0,
 )
 def publish_command(c: Client, argv: list[bytes]) -> bytes | None:
+    c.server.replication.feed_replicas(c.db.id, argv)
     return integer(publish(c.server, argv[1], argv[2]))
 
 
@@ -169,6 +170,7 @@ def publish_command(c: Client, argv: list[bytes]) -> bytes | None:
     acl=0,
 )
 def spublish_command(c: Client, argv: list[bytes]) -> bytes | None:
+    c.server.replication.feed_replicas(c.db.id, argv)
     return integer(publish_shard(c.server, argv[1], argv[2]))
 
 

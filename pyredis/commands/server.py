@@ -1,12 +1,10 @@
-"""The server as a whole: TIME, ROLE, SHUTDOWN."""
+"""The server as a whole: TIME, SHUTDOWN."""
 
 from __future__ import annotations
 
 from pyredis.core.args import syntax_error
 from pyredis.core.client import Client
 from pyredis.core.command import (
-    ACL_ADMIN,
-    ACL_DANGEROUS,
     CMD_ADMIN,
     CMD_ALLOW_BUSY,
     CMD_FAST,
@@ -17,7 +15,7 @@ from pyredis.core.command import (
     command,
 )
 from pyredis.resp.errors import CommandError
-from pyredis.resp.reply import array, array_header, bulk, bulk_array, integer
+from pyredis.resp.reply import bulk_array
 
 
 @command(
@@ -33,21 +31,6 @@ from pyredis.resp.reply import array, array_header, bulk, bulk_array, integer
 def time_command(c: Client, argv: list[bytes]) -> bytes | None:
     usec = int(c.server.clock.time() * 1e6)
     return bulk_array([b"%d" % (usec // 1_000_000), b"%d" % (usec % 1_000_000)])
-
-
-@command(
-    b"ROLE",
-    1,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST,
-    group="server",
-    since="2.8.12",
-    summary="Tell the role in replication.",
-    complexity="O(1)",
-    acl=ACL_ADMIN | ACL_DANGEROUS,
-)
-def role_command(c: Client, argv: list[bytes]) -> bytes | None:
-    """A master without replicas: nothing else can be configured yet."""
-    return array([bulk(b"master"), integer(0), array_header(0)])
 
 
 _SHUTDOWN_WORDS = frozenset((b"nosave", b"save", b"now", b"force", b"abort"))

@@ -44,6 +44,8 @@ class Users:
         self.table: dict[bytes, User] = {}
         self.default = self._new_default()
         self.table[DEFAULT] = self.default
+        self.superuser = self._new_superuser()
+        """Who runs the stream of this server's master."""
         self.set_default_password(server.config.requirepass.encode("utf-8", "surrogateescape"))
 
     def all_channels(self) -> bool:
@@ -54,6 +56,13 @@ class Users:
         user = self.new_user(DEFAULT)
         for rule in (b"on", b"nopass", b"allkeys", b"allchannels", b"allcommands"):
             set_user(user, rule, False)
+        return user
+
+    def _new_superuser(self) -> User:
+        user = self.new_user(b"(superuser)")
+        for rule in (b"on", b"nopass", b"allkeys", b"allchannels", b"allcommands"):
+            set_user(user, rule, False)
+        user.settle(self.server.fast)
         return user
 
     def new_user(self, name: bytes) -> User:

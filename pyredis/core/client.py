@@ -6,6 +6,7 @@ tests use the same dispatcher. ``fast`` is the gate of the hot path: see ``core/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ CLIENT_STOP: Final = (
 """Flags with which the batch of commands at hand does not go on."""
 CLIENT_GATED: Final = (
     CLIENT_MULTI
+    | CLIENT_REPLICA
     | CLIENT_MONITOR
     | CLIENT_REPLY_OFF
     | CLIENT_REPLY_SKIP_NEXT
@@ -80,6 +82,9 @@ class Connection(Protocol):
 
     def limits_changed(self) -> None:
         """The configuration has other limits for clients now."""
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back once, when (nearly) everything written has been sent; in the next turn if that is so already."""
 
     def output_bytes(self) -> int:
         """Bytes written and not sent yet."""

@@ -9,11 +9,13 @@ from pyredis.core.client import (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_DIRTY_CAS,
+    CLIENT_MASTER,
     CLIENT_MONITOR,
     CLIENT_MULTI,
     CLIENT_NO_EVICT,
     CLIENT_NO_TOUCH,
     CLIENT_PAUSED,
+    CLIENT_REPLICA,
     CLIENT_TRACKING,
     CLIENT_UNBLOCKED,
     CLIENT_UNIX_SOCKET,
@@ -49,11 +51,17 @@ def check_name(name: bytes) -> bytes:
 
 def client_type(c: Client) -> bytes:
     """``normal``, ``pubsub`` … as CLIENT LIST TYPE and CLIENT KILL TYPE name them. A monitor is a normal client."""
+    if c.flags & CLIENT_MASTER:
+        return b"master"
+    if c.flags & CLIENT_REPLICA and not c.flags & CLIENT_MONITOR:
+        return b"replica"
     return b"pubsub" if c.subscribed() else b"normal"
 
 
 def _flags_text(c: Client) -> bytes:
-    flags = b"O" if c.flags & CLIENT_MONITOR else b""
+    flags = b"O" if c.flags & CLIENT_MONITOR else b"S" if c.flags & CLIENT_REPLICA else b""
+    if c.flags & CLIENT_MASTER:
+        flags += b"M"
     if c.subscribed():
         flags += b"P"
     if c.flags & CLIENT_MULTI:

@@ -15,22 +15,25 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.acl import DENIED_CMD, denial
+from pyredis.core.checks import lacks_flags, paused, protected_allowed, refused_by_state
 from pyredis.core.client import (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
+    CLIENT_DENY_BLOCKING,
     CLIENT_DIRTY_CAS,
     CLIENT_DIRTY_EXEC,
     CLIENT_GATED,
+    CLIENT_MASTER,
     CLIENT_MONITOR,
     CLIENT_MULTI,
     CLIENT_NO_TOUCH,
     CLIENT_PAUSED,
+    CLIENT_REPLICA,
     CLIENT_REPLY_SKIP,
     CLIENT_REPLY_SKIP_NEXT,
     CLIENT_STOP,
     CLIENT_TRACKING,
-    CLIENT_UNIX_SOCKET,
     Client,
 )
 from pyredis.core.command import (
@@ -38,6 +41,7 @@ from pyredis.core.command import (
     CMD_BLOCKING,
     CMD_LOADING,
     CMD_MAY_REPLICATE,
+    CMD_NO_ASYNC_LOADING,
     CMD_NO_AUTH,
     CMD_NO_MULTI,
     CMD_NOSCRIPT,
@@ -46,6 +50,7 @@ from pyredis.core.command import (
     CMD_READONLY,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
+    CMD_STALE,
     CMD_WRITE,
     Command,
 )
@@ -54,7 +59,16 @@ from pyredis.core.slowlog import redact_argv
 from pyredis.core.tracking import end_caching
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.command import encode_command
-from pyredis.resp.errors import LOADING, NOAUTH, PROTECTED, CommandError, sanitize, unknown_subcommand, wrong_arity
+from pyredis.resp.errors import (
+    LOADING,
+    MASTERDOWN,
+    NOAUTH,
+    PROTECTED,
+    CommandError,
+    sanitize,
+    unknown_subcommand,
+    wrong_arity,
+)
 from pyredis.resp.reply import QUEUED, error
 from pyredis.resp.shape import Shape
 
@@ -78,13 +92,16 @@ GATE_PAUSED: Final = 2
 GATE_SLOWLOG: Final = 4
 GATE_LOADING: Final = 8
 GATE_DISK_ERROR: Final = 16
+GATE_REPLICATION: Final = 32
+_GATES_OF_MASTER: Final = GATE_MONITOR | GATE_SLOWLOG | GATE_PAUSED
+"""Those that the master's stream takes notice of: a replica does as it is told."""
 
 
-def build_fast_table(commands: dict[bytes, Command]) -> dict[bytes, Command]:
-    """Upper- and lower-case names of the commands that may run without checks."""
+def build_fast_table(commands: dict[bytes, Command], without: int = 0) -> dict[bytes, Command]:
+    """Upper- and lower-case names of the commands that may run without checks; none of those with flags ``without``."""
     table: dict[bytes, Command] = {}
     for name, cmd in commands.items():
-        if cmd.proc is not None and not cmd.subs and not cmd.flags & _NEVER_FAST:
+        if cmd.proc is not None and not cmd.subs and not cmd.flags & (_NEVER_FAST | without):
             table[name] = table[name.lower()] = cmd
     return table
 
@@ -92,7 +109,10 @@ def build_fast_table(commands: dict[bytes, Command]) -> dict[bytes, Command]:
 def refresh_fast(c: Client) -> None:
     """Choose the client's fast table after its state or the server's gates changed."""
     server = c.server
-    if c.flags & CLIENT_GATED or server.gates or not c.authenticated or (c.resp == 2 and c.subscribed()):
+    if c.flags & CLIENT_MASTER:
+        gated = c.flags & CLIENT_GATED & ~CLIENT_DENY_BLOCKING or server.gates & _GATES_OF_MASTER
+        c.fast = EMPTY if gated else server.fast_with_writes
+    elif c.flags & CLIENT_GATED or server.gates or not c.authenticated or (c.resp == 2 and c.subscribed()):
         c.fast = EMPTY
     else:
         c.fast = c.user.fast
@@ -373,11 +393,11 @@ def process_command(c: Client, argv: list[bytes]) -> None:
     if not cmd.argc_min <= len(argv) <= cmd.argc_max or cmd.proc is None:
         reject(c, cmd, wrong_arity(cmd.fullname).message)
         return
-    refusal = _refusal(c, cmd, argv)
+    refusal = _refusal(c, cmd, argv) if not c.flags & CLIENT_MASTER else None
     if refusal is not None:
         reject(c, cmd, refusal)
         return
-    if server.paused_until and _paused(server, c, cmd):
+    if server.gates & GATE_PAUSED and paused(server, c, cmd):
         c.flags |= CLIENT_PAUSED
         server.paused_clients[c] = None
         c.pending.insert(0, argv)
@@ -396,6 +416,9 @@ def process_command(c: Client, argv: list[bytes]) -> None:
         tracking.before_command(c)
     reply = call(c, cmd, argv)
     if reply is not None:
+        if c.flags & CLIENT_REPLICA and not c.flags & CLIENT_MONITOR:
+            server.replication.replied(c, cmd)
+            return
         c.add_reply(reply)
     if tracking is not None:
         tracking.after_command(c, cmd)
@@ -424,7 +447,7 @@ _IN_PUBSUB: Final = frozenset(
 
 def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     """Why the command may not run now; None if it may."""
-    if cmd.flags & CMD_PROTECTED and not _protected_allowed(c):
+    if cmd.flags & CMD_PROTECTED and not protected_allowed(c):
         return PROTECTED % (cmd.fullname.upper(), cmd.fullname)
     if not cmd.flags & CMD_NO_AUTH and c.auth_required():
         return NOAUTH
@@ -435,16 +458,21 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         if reason:
             log_denial(c, cmd, argv, reason, at)
             return denial(reason, cmd.fullname)
+    refusal = refused_by_state(c, cmd)
+    if refusal is not None:
+        return refusal
     if c.resp == 2 and c.subscribed() and cmd.fullname not in _IN_PUBSUB:
         return (
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET"
             b" are allowed in this context" % cmd.fullname
         )
-    if c.server.gates & GATE_DISK_ERROR and (_has_flags(c, cmd, CMD_WRITE) or cmd.fullname == b"ping"):
-        return c.server.disk_error()
-    if c.server.loading is not None and not cmd.flags & CMD_LOADING:
-        return LOADING
-    if c.flags & CLIENT_MONITOR and cmd.flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE):
+    if c.server.gates & GATE_REPLICATION and c.server.replication.stale() and lacks_flags(c, cmd, CMD_STALE):
+        return MASTERDOWN
+    if c.server.loading is not None and lacks_flags(c, cmd, CMD_LOADING):
+        replication = c.server.replication
+        if not replication.async_loading or cmd.flags & CMD_NO_ASYNC_LOADING:
+            return LOADING
+    if c.flags & (CLIENT_MONITOR | CLIENT_REPLICA) and cmd.flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE):
         return b"ERR Replica can't interact with the keyspace"
     return None
 
@@ -453,28 +481,6 @@ def log_denial(c: Client, cmd: Command, argv: list[bytes], reason: int, at: int)
     """Note in the ACL log that the client may not run ``argv``, for ``reason``, because of the argument at ``at``."""
     name = cmd.fullname if reason == DENIED_CMD else argv[at]
     c.server.users.log.add(c, reason, name, argv)
-
-
-def _protected_allowed(c: Client) -> bool:
-    """``enable-debug-command``: no, yes, or local (a unix socket or a loopback address)."""
-    setting = c.server.config.enable_debug_command
-    if setting == "local":
-        return bool(c.flags & CLIENT_UNIX_SOCKET) or c.addr.startswith((b"127.0.0.1:", b"[::1]:"))
-    return setting == "yes"
-
-
-def _paused(server: Server, c: Client, cmd: Command) -> bool:
-    """True if CLIENT PAUSE holds this command back: all of them, or those that (may) write; never a monitor's."""
-    if c.flags & CLIENT_MONITOR:
-        return False
-    return server.pause_all or _has_flags(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE)
-
-
-def _has_flags(c: Client, cmd: Command, flags: int) -> bool:
-    """True if the command has one of ``flags``, or is an EXEC of one that has."""
-    if cmd.fullname == b"exec" and c.multi is not None:
-        return any(queued.flags & flags for queued, _ in c.multi)
-    return bool(cmd.flags & flags)
 
 
 def reject(c: Client, cmd: Command | None, message: bytes) -> None:
@@ -487,6 +493,9 @@ def reject(c: Client, cmd: Command | None, message: bytes) -> None:
             message = b"EXECABORT Transaction discarded because of: " + text
     if c.flags & CLIENT_MULTI:
         c.flags |= CLIENT_DIRTY_EXEC
+    if c.flags & CLIENT_REPLICA and not c.flags & CLIENT_MONITOR:
+        c.server.replication.replied(c, cmd)
+        return
     c.add_reply(error_reply(c.server, message))
     end_caching(c, cmd)
     end_reply_skip(c)

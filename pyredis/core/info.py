@@ -99,7 +99,7 @@ def _server(s: Server) -> Fields:
 def _clients(s: Server) -> Fields:
     buffers = s.stats.buffers
     return [
-        ("connected_clients", len(s.clients)),
+        ("connected_clients", len(s.clients) - s.replication.connected_replicas()),
         ("cluster_connections", 0),
         ("maxclients", s.config.maxclients),
         ("client_recent_max_input_buffer", max(buffers.recent_input)),
@@ -146,9 +146,9 @@ def _memory(s: Server) -> Fields:
         ("mem_fragmentation_ratio", "1.00"),
         ("mem_fragmentation_bytes", 0),
         ("mem_not_counted_for_evict", 0),
-        ("mem_replication_backlog", 0),
-        ("mem_total_replication_buffers", 0),
-        ("mem_clients_slaves", 0),
+        ("mem_replication_backlog", s.replication.backlog_bytes()),
+        ("mem_total_replication_buffers", s.replication.backlog_bytes() + s.replication.buffer_bytes()),
+        ("mem_clients_slaves", s.replication.buffer_bytes()),
         ("mem_clients_normal", m.clients),
         ("mem_cluster_links", 0),
         ("mem_aof_buffer", s.aof.buffered()),
@@ -191,16 +191,16 @@ def _stats(s: Server) -> Fields:
         ("instantaneous_ops_per_sec", int(t.commands_rate.per_second())),
         ("total_net_input_bytes", t.net_input_bytes),
         ("total_net_output_bytes", t.net_output_bytes),
-        ("total_net_repl_input_bytes", 0),
-        ("total_net_repl_output_bytes", 0),
+        ("total_net_repl_input_bytes", s.replication.input_bytes),
+        ("total_net_repl_output_bytes", s.replication.output_bytes),
         ("instantaneous_input_kbps", f"{t.input_rate.per_second() / 1024:.2f}"),
         ("instantaneous_output_kbps", f"{t.output_rate.per_second() / 1024:.2f}"),
-        ("instantaneous_input_repl_kbps", "0.00"),
-        ("instantaneous_output_repl_kbps", "0.00"),
+        ("instantaneous_input_repl_kbps", f"{t.replication_input_rate.per_second() / 1024:.2f}"),
+        ("instantaneous_output_repl_kbps", f"{t.replication_output_rate.per_second() / 1024:.2f}"),
         ("rejected_connections", t.rejected_connections),
-        ("sync_full", 0),
-        ("sync_partial_ok", 0),
-        ("sync_partial_err", 0),
+        ("sync_full", s.replication.full_syncs),
+        ("sync_partial_ok", s.replication.partial_syncs),
+        ("sync_partial_err", s.replication.refused_partial_syncs),
         *([("expired_subkeys", s.stat_expired_subkeys)] if s.compat >= 704 else []),
         ("expired_keys", s.stat_expired_keys),
         ("expired_stale_perc", f"{_stale_percent(s):.2f}"),
@@ -247,19 +247,7 @@ _NEVER: Final = (
 
 
 def _replication(s: Server) -> Fields:
-    return [
-        ("role", "master"),
-        ("connected_slaves", 0),
-        ("master_failover_state", "no-failover"),
-        ("master_replid", s.replid.decode()),
-        ("master_replid2", "0" * 40),
-        ("master_repl_offset", 0),
-        ("second_repl_offset", -1),
-        ("repl_backlog_active", 0),
-        ("repl_backlog_size", s.config.repl_backlog_size),
-        ("repl_backlog_first_byte_offset", 0),
-        ("repl_backlog_histlen", 0),
-    ]
+    return s.replication.info()
 
 
 def _cpu(s: Server) -> Fields:

@@ -21,11 +21,11 @@ def persistence_fields(s: Server) -> Fields:
 
 def _background(s: Server) -> Fields:
     work = s.background
-    loading = ("loading", int(s.loading is not None))
+    loading = ("loading", int(s.loading is not None and not s.replication.async_loading))
     if work is None:
         return [
             loading,
-            ("async_loading", 0),
+            ("async_loading", int(s.replication.async_loading)),
             ("current_cow_peak", 0),
             ("current_cow_size", 0),
             ("current_cow_size_age", 0),
@@ -36,7 +36,7 @@ def _background(s: Server) -> Fields:
     done = work.keys_done * 100 / work.keys_total if work.keys_total else 0
     return [
         loading,
-        ("async_loading", 0),
+        ("async_loading", int(s.replication.async_loading)),
         ("current_cow_peak", work.cow_peak),
         ("current_cow_size", work.cow_size),
         ("current_cow_size_age", int(monotonic() - work.cow_measured) if work.cow_measured else 0),

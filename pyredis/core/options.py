@@ -144,6 +144,21 @@ def apply_appendonly(server: Server) -> None:
         raise ConfigError("Unable to turn on AOF. Check server logs.") from None
 
 
+def apply_replication(server: Server) -> None:
+    """What replication allows has to be thought over."""
+    server.replication.count_good()
+
+
+def apply_read_only(server: Server) -> None:
+    """Whether clients of a replica may write."""
+    server.refresh_fast_table()
+
+
+def apply_backlog(server: Server) -> None:
+    """The size of the replication backlog."""
+    server.replication.resize_backlog()
+
+
 # --- declarations ---------------------------------------------------------------------------------------------------
 # These return Any so that each attribute can be annotated with the type of its value.
 
@@ -222,7 +237,7 @@ class Config(Settings):
     timeout: int = integer(0)
     unixsocket: str = text("", mutable=False)
     unixsocketperm: int = special(Octal(), 0, mutable=False)
-    bind_source_addr: str = text("", idle=_REPLICATION)
+    bind_source_addr: str = text("")
     socket_mark_id: int = integer(0, 0, 2**32 - 1, mutable=False)
     protected_mode: bool = yes_no(True)
     requirepass: str = text("", binary=True, secret=True, apply=apply_requirepass, always_apply=True)
@@ -324,7 +339,7 @@ class Config(Settings):
     dbfilename: str = text("dump.rdb", check_file_name("dbfilename", True), protected=True, idle=_RDB)
     rdbcompression: bool = yes_no(True, idle=_RDB)
     rdbchecksum: bool = yes_no(True, mutable=False, idle=_RDB)
-    rdb_del_sync_files: bool = yes_no(False, idle=_REPLICATION)
+    rdb_del_sync_files: bool = yes_no(False)
     rdb_save_incremental_fsync: bool = yes_no(True, idle=_RDB)
     rdb_key_save_delay: int = integer(0, -INT_MAX - 1, hidden=True, idle=_RDB)
     key_load_delay: int = integer(0, -INT_MAX - 1, hidden=True, idle=_RDB)
@@ -347,30 +362,30 @@ class Config(Settings):
     aof_disable_auto_gc: bool = yes_no(False)
 
     # Replication
-    replicaof: str = special(Primary(), "", aliases=("slaveof",), mutable=False, only=("",), needs=_REPLICATION)
-    masterauth: str = text("", binary=True, secret=True, idle=_REPLICATION)
-    masteruser: str = text("", secret=True, idle=_REPLICATION)
-    replica_serve_stale_data: bool = yes_no(True, aliases=("slave-serve-stale-data",), idle=_REPLICATION)
-    replica_read_only: bool = yes_no(True, aliases=("slave-read-only",), idle=_REPLICATION)
-    replica_priority: int = integer(100, aliases=("slave-priority",), idle=_REPLICATION)
-    replica_announced: bool = yes_no(True, idle=_REPLICATION)
-    replica_announce_ip: str = text("", aliases=("slave-announce-ip",), idle=_REPLICATION)
-    replica_announce_port: int = integer(0, 0, 65535, aliases=("slave-announce-port",), idle=_REPLICATION)
-    replica_ignore_maxmemory: bool = yes_no(True, aliases=("slave-ignore-maxmemory",), idle=_REPLICATION)
-    replica_ignore_disk_write_errors: bool = yes_no(False, idle=_REPLICATION)
-    replica_lazy_flush: bool = yes_no(False, aliases=("slave-lazy-flush",), idle=_REPLICATION)
-    repl_diskless_sync: bool = yes_no(True, idle=_REPLICATION)
-    repl_diskless_sync_delay: int = integer(5, idle=_REPLICATION)
-    repl_diskless_sync_max_replicas: int = integer(0, idle=_REPLICATION)
-    repl_diskless_load: str = one_of("disabled", "disabled", "on-empty-db", "swapdb", idle=_REPLICATION)
-    repl_ping_replica_period: int = integer(10, 1, aliases=("repl-ping-slave-period",), idle=_REPLICATION)
-    repl_timeout: int = integer(60, 1, idle=_REPLICATION)
-    repl_backlog_size: int = memory(1 << 20, 1, floor=16384, idle=_REPLICATION)
-    repl_backlog_ttl: int = integer(3600, 0, LONG_MAX, idle=_REPLICATION)
-    repl_disable_tcp_nodelay: bool = yes_no(False, idle=_REPLICATION)
-    min_replicas_to_write: int = integer(0, aliases=("min-slaves-to-write",), only=(0,), needs=_REPLICATION)
-    min_replicas_max_lag: int = integer(10, aliases=("min-slaves-max-lag",), idle=_REPLICATION)
-    propagation_error_behavior: str = one_of("ignore", "ignore", "panic", "panic-on-replicas", idle=_REPLICATION)
+    replicaof: str = special(Primary(), "", aliases=("slaveof",), mutable=False)
+    masterauth: str = text("", binary=True, secret=True)
+    masteruser: str = text("", secret=True)
+    replica_serve_stale_data: bool = yes_no(True, aliases=("slave-serve-stale-data",), apply=apply_replication)
+    replica_read_only: bool = yes_no(True, aliases=("slave-read-only",), apply=apply_read_only)
+    replica_priority: int = integer(100, aliases=("slave-priority",))
+    replica_announced: bool = yes_no(True)
+    replica_announce_ip: str = text("", aliases=("slave-announce-ip",))
+    replica_announce_port: int = integer(0, 0, 65535, aliases=("slave-announce-port",))
+    replica_ignore_maxmemory: bool = yes_no(True, aliases=("slave-ignore-maxmemory",))
+    replica_ignore_disk_write_errors: bool = yes_no(False)
+    replica_lazy_flush: bool = yes_no(False, aliases=("slave-lazy-flush",))
+    repl_diskless_sync: bool = yes_no(True)
+    repl_diskless_sync_delay: int = integer(5)
+    repl_diskless_sync_max_replicas: int = integer(0)
+    repl_diskless_load: str = one_of("disabled", "disabled", "on-empty-db", "swapdb")
+    repl_ping_replica_period: int = integer(10, 1, aliases=("repl-ping-slave-period",))
+    repl_timeout: int = integer(60, 1)
+    repl_backlog_size: int = memory(1 << 20, 1, floor=16384, apply=apply_backlog)
+    repl_backlog_ttl: int = integer(3600, 0, LONG_MAX)
+    repl_disable_tcp_nodelay: bool = yes_no(False)
+    min_replicas_to_write: int = integer(0, aliases=("min-slaves-to-write",), apply=apply_replication)
+    min_replicas_max_lag: int = integer(10, aliases=("min-slaves-max-lag",), apply=apply_replication)
+    propagation_error_behavior: str = one_of("ignore", "ignore", "panic", "panic-on-replicas")
 
     # Cluster
     cluster_enabled: bool = yes_no(False, mutable=False, only=(False,), needs=_CLUSTER)
@@ -397,14 +412,14 @@ class Config(Settings):
     tls_cert_file: str = tls_file()
     tls_key_file: str = tls_file()
     tls_key_file_pass: str = text("", secret=True, apply=apply_tls)
-    tls_client_cert_file: str = tls_file(idle=_REPLICATION)
-    tls_client_key_file: str = tls_file(idle=_REPLICATION)
-    tls_client_key_file_pass: str = text("", secret=True, apply=apply_tls, idle=_REPLICATION)
+    tls_client_cert_file: str = tls_file()
+    tls_client_key_file: str = tls_file()
+    tls_client_key_file_pass: str = text("", secret=True, apply=apply_tls)
     tls_dh_params_file: str = tls_file()
     tls_ca_cert_file: str = tls_file()
     tls_ca_cert_dir: str = tls_file()
     tls_auth_clients: str = one_of("yes", "no", "yes", "optional", apply=apply_tls)
-    tls_replication: bool = yes_no(False, only=(False,), needs=_REPLICATION)
+    tls_replication: bool = yes_no(False, apply=apply_tls)
     tls_cluster: bool = yes_no(False, only=(False,), needs=_CLUSTER)
     tls_protocols: str = text("", apply=apply_tls)
     tls_ciphers: str = text("", apply=apply_tls)

@@ -23,7 +23,7 @@ from pyredis.core.client import (
     CLIENT_UNBLOCKED,
     Client,
 )
-from pyredis.core.command import CMD_FAST, Command, all_commands, build_table, renamed
+from pyredis.core.command import CMD_FAST, CMD_WRITE, Command, all_commands, build_table, renamed
 from pyredis.core.compat import RELEASES, version_number
 from pyredis.core.dispatch import (
     GATE_DISK_ERROR,
@@ -39,9 +39,10 @@ from pyredis.core.dispatch import (
 from pyredis.core.durability import AppendLog, Background, Libraries, Loading, Snapshots
 from pyredis.core.eviction import configure_access
 from pyredis.core.latency import LatencyMonitor
-from pyredis.core.multi import discard_transaction, touch_watched_key
+from pyredis.core.multi import discard_transaction, touch_all_watched_keys, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
 from pyredis.core.propagate import propagate_expired, propagate_fields_expired
+from pyredis.core.replication import Replication
 from pyredis.core.slowlog import Slowlog
 from pyredis.core.stats import Stats
 from pyredis.core.tracking import Tracking
@@ -102,17 +103,16 @@ class Server(KeyspaceState):
         self.redis_version = RELEASES[config.compat_version].encode()
         """What clients are told: ``b"7.0.15"``."""
         self.run_id = os.urandom(20).hex().encode()
-        self.replid = os.urandom(20).hex().encode()
-        """The replication ID: names this history of changes."""
         self.pid = os.getpid()
         self.started_at = self.clock.time()
         self.started_monotonic = monotonic()
         self.dbs = [Database(self, n) for n in range(config.databases)]
         self.commands: dict[bytes, Command] = renamed(build_table(self.compat), config.renamed_commands)
-        self.fast = build_fast_table(self.commands)
+        self.fast_with_writes = build_fast_table(self.commands)
+        self.fast = self.fast_with_writes
+        """Without the commands that write while this is a read-only replica."""
         self.gates = 0
         self.slowlog_threshold_ns = 1 << 62
-
         self.clients: dict[int, Client] = {}
         self.handshakes: set[asyncio.Transport] = set()
         """Connections that are no client's yet: their TLS handshake is not over."""
@@ -126,13 +126,13 @@ class Server(KeyspaceState):
         self.paused_until = 0
         """Unix milliseconds until which commands are held back; 0 = not paused."""
         self.pause_all = False
+        self.failover_paused = False
+        """True while FAILOVER holds writes back."""
         self.paused_clients: dict[Client, None] = {}
         self.monitors: dict[Client, None] = {}
-
         self.channels: dict[bytes, dict[Client, None]] = {}
         self.patterns: dict[bytes, dict[Client, None]] = {}
         self.shard_channels: dict[bytes, dict[Client, None]] = {}
-
         self.nesting = 0
         """Over 0 inside EXEC: what is propagated is held back and leaves as one transaction."""
         self.executing = False
@@ -145,10 +145,10 @@ class Server(KeyspaceState):
         self.aof = AppendLog()
         self.snapshots = Snapshots(self.started_at)
         self.libraries = Libraries()
+        self.replication = Replication(self)
         self.loading: Loading | None = None
         self.background: Background | None = None
         """What is writing the keyspace to disk at the moment."""
-
         self.stats = Stats()
         self.slowlog = Slowlog()
         self.latency = LatencyMonitor()
@@ -219,6 +219,7 @@ class Server(KeyspaceState):
         discard_transaction(c)
         self.drop_subscriptions(c)
         self.tracking.forget(c)
+        self.replication.client_gone(c)
         c.pending = []
         c.out = []
         refresh_fast(c)
@@ -329,7 +330,7 @@ class Server(KeyspaceState):
         """CLIENT PAUSE until a Unix time in milliseconds; a longer or stricter pause in force is kept."""
         self.pause_all = everything or (self.pause_all and bool(self.paused_until))
         self.paused_until = max(until_ms, self.paused_until)
-        self.keep_expired = True
+        self.refresh_keep_expired()
         set_gate(self, GATE_PAUSED, True)
         self._await_pause_end()
 
@@ -351,13 +352,49 @@ class Server(KeyspaceState):
     def unpause_clients(self) -> None:
         """End CLIENT PAUSE; the commands held back run now."""
         self.paused_until = 0
-        self.pause_all = self.keep_expired = False
+        self.pause_all = False
         self._await_pause_end()
-        set_gate(self, GATE_PAUSED, False)
+        self._release_paused()
+
+    def pause_for_failover(self, on: bool) -> None:
+        """FAILOVER: hold back what (may) write, or let it run again; beside CLIENT PAUSE."""
+        self.failover_paused = on
+        if on:
+            self.refresh_keep_expired()
+            set_gate(self, GATE_PAUSED, True)
+        elif not self.paused_until:
+            self._release_paused()
+
+    def _release_paused(self) -> None:
+        self.refresh_keep_expired()
+        set_gate(self, GATE_PAUSED, self.failover_paused)
         waiting, self.paused_clients = self.paused_clients, {}
         for c in waiting:
             c.flags &= ~CLIENT_PAUSED
             self.resume(c)
+
+    # --- replication ------------------------------------------------------------------------------------------
+
+    def refresh_keep_expired(self) -> None:
+        """Keys whose time has come stay while clients are paused, and on a replica: its master decides."""
+        paused = bool(self.paused_until) or self.failover_paused
+        self.keep_expired = paused or self.replication.master is not None
+
+    def refresh_fast_table(self) -> None:
+        """Whether clients may write has changed with the place in replication."""
+        without = CMD_WRITE if self.replication.read_only() else 0
+        fast = build_fast_table(self.commands, without) if without else self.fast_with_writes
+        if fast is not self.fast:
+            self.fast = fast
+            self.users.settle_all()
+
+    def forget_data(self, db: Database) -> None:
+        """All keys of a database go at once; only those who watch, cache or wait for them are told."""
+        touch_all_watched_keys(db)
+        db.clear()
+        for key in db.blocking_keys:
+            signal_key_as_ready(db, key)
+        self.tracking.flushed()
 
     # --- disk -------------------------------------------------------------------------------------------------
 
@@ -452,6 +489,7 @@ class Server(KeyspaceState):
             for one in (cmd, *cmd.subs.values()):
                 one.reset_stats()
         self.stats.reset()
+        self.replication.reset_stats()
         self.stat_keyspace_hits = self.stat_keyspace_misses = 0
         self.stat_expired_subkeys = 0
         self.stat_expired_keys = self.stat_expired_time_cap_reached_count = self.stat_expire_cycle_usec = 0

@@ -89,6 +89,8 @@ class Stats:
         self.commands_rate = Rate()
         self.input_rate = Rate()
         self.output_rate = Rate()
+        self.replication_input_rate = Rate()
+        self.replication_output_rate = Rate()
         self.buffers = ClientBuffers()
         self.peak_memory = 0
         self.startup_memory = rss()
@@ -125,6 +127,8 @@ class Stats:
         self.commands_rate.sample(server.stat_numcommands)
         self.input_rate.sample(self.net_input_bytes)
         self.output_rate.sample(self.net_output_bytes)
+        self.replication_input_rate.sample(server.replication.input_bytes)
+        self.replication_output_rate.sample(server.replication.output_bytes)
         self.peak_memory = max(self.peak_memory, rss())
         self.buffers.sample(server)
         now = monotonic()

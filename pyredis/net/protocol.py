@@ -72,6 +72,8 @@ class ClientProtocol(asyncio.Protocol):
         """What a client has sent that waits, or the rest of a large chunk: not looked at before it goes on."""
         self.behind = False
         """True while the peer has not taken what was written: more than the transport's high-water mark waits."""
+        self.on_drained: Callable[[], None] | None = None
+        """Who wants to know when the peer has caught up."""
         self.paused = False
         self.writing_paused = False
         self.closing = False
@@ -244,6 +246,16 @@ class ClientProtocol(asyncio.Protocol):
         if self.client is not None:
             self.client.out_soft_since = 0
             self._go_on(self.client)
+        callback, self.on_drained = self.on_drained, None
+        if callback is not None:
+            callback()
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back once, when (nearly) everything written has been sent; in the next turn if that is so already."""
+        if self.behind:
+            self.on_drained = callback
+        elif self.server.loop is not None:
+            self.server.loop.call_soon(callback)
 
     def _set_high_water(self) -> None:
         """Below the mark nothing is looked at, so it must not be above any limit."""
@@ -269,7 +281,11 @@ class ClientProtocol(asyncio.Protocol):
     def _limits(self, c: Client) -> tuple[int, int, int]:
         """The hard limit, the soft one, and its seconds. A monitor is a normal client."""
         kind = "replica" if c.flags & CLIENT_REPLICA else "pubsub" if c.subscribed() else "normal"
-        return self.server.config.client_output_buffer_limit[kind]
+        limits = self.server.config.client_output_buffer_limit[kind]
+        if kind == "replica" and limits[0]:
+            # A replica that is as far behind as the backlog reaches would come back at once.
+            return max(limits[0], self.server.config.repl_backlog_size), limits[1], limits[2]
+        return limits
 
     def _is_too_much(self, size: int) -> bool:
         """Whether a reply of ``size`` bytes ends the connection: over the hard limit nothing of it is sent, however

@@ -8,7 +8,7 @@ are set all the same, and what is due goes by the usual way once the time is the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -47,6 +47,10 @@ class NoConnection:
 
     def limits_changed(self) -> None:
         """No limits."""
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Nothing is ever sent, so there is nothing to wait for."""
+        callback()
 
     def output_bytes(self) -> int:
         """Nothing waits."""

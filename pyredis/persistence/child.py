@@ -62,8 +62,11 @@ class ForkedChild(Background):
         self._buffer = b""
         self.pid = 0
 
-    def start(self, work: Callable[[Progress], None]) -> None:
-        """Fork; ``work`` runs in the child, and raises if it fails. OSError if no child can be made."""
+    def start(self, work: Callable[[Progress], None], keep: tuple[int, ...] = ()) -> None:
+        """Fork; ``work`` runs in the child, and raises if it fails. OSError if no child can be made.
+
+        Of what is open only the files ``keep`` stay open in the child.
+        """
         server = self.server
         if server.loop is None:
             raise OSError("there is no event loop")
@@ -79,7 +82,7 @@ class ForkedChild(Background):
             os.close(writing)
             raise
         if not self.pid:
-            _run_child(work, writing)
+            _run_child(work, writing, keep)
         os.close(writing)
         elapsed = perf_counter_ns() - started
         server.stats.forks += 1
@@ -136,14 +139,14 @@ class ForkedChild(Background):
         self._reap()
 
 
-def _run_child(work: Callable[[Progress], None], pipe: int) -> None:
+def _run_child(work: Callable[[Progress], None], pipe: int, keep: tuple[int, ...]) -> None:
     """What the child does: never returns."""
     code = 1
     try:
         gc.disable()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        _close_files(pipe)
+        _close_files((pipe, *keep))
         progress = Progress(pipe)
         work(progress)
         code = 0
@@ -157,14 +160,14 @@ def _run_child(work: Callable[[Progress], None], pipe: int) -> None:
         os._exit(code)
 
 
-def _close_files(keep: int) -> None:
+def _close_files(keep: tuple[int, ...]) -> None:
     """Close what the parent has open, clients above all: a connection ends when its last holder lets go of it."""
     try:
         numbers = [int(name) for name in os.listdir("/proc/self/fd")]
     except (OSError, ValueError):
         numbers = list(range(3, 4096))
     for fd in numbers:
-        if fd > 2 and fd != keep:
+        if fd > 2 and fd not in keep:
             try:
                 os.close(fd)
             except OSError:

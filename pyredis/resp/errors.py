@@ -38,6 +38,8 @@ PROTECTED: Final = (
 """For the command's name in upper and in lower case."""
 OOM: Final = b"OOM command not allowed when used memory > 'maxmemory'."
 LOADING: Final = b"LOADING Redis is loading the dataset in memory"
+MASTERDOWN: Final = b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+NOREPLICAS: Final = b"NOREPLICAS Not enough good replicas to write."
 READONLY: Final = b"READONLY You can't write against a read only replica."
 EXECABORT: Final = b"EXECABORT Transaction discarded because of previous errors."
 STRING_TOO_LONG: Final = b"ERR string exceeds maximum allowed size (proto-max-bulk-len)"

@@ -63,7 +63,7 @@ class Limits:
 class _StrictParser:
     """Redis's parser, step by step. Keeps what is incomplete; never looks at the same byte of a value twice."""
 
-    __slots__ = ("argc", "argv", "at", "buffer", "bulk_len", "limits")
+    __slots__ = ("argc", "argv", "at", "buffer", "bulk_len", "limits", "taken")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -74,6 +74,8 @@ class _StrictParser:
         """Arguments still to come; 0 = between requests."""
         self.argv: list[bytes] = []
         self.bulk_len = -1
+        self.taken = 0
+        """Bytes of the open request that have been read."""
 
     def idle(self) -> bool:
         return not self.buffer and not self.argc
@@ -88,6 +90,7 @@ class _StrictParser:
                 done = self._argument(at, out) if self.argc else self._begin(at, out)
                 if done < 0:
                     break
+                self.taken = self.taken + done - at if self.argc else 0
                 at = done
                 if one and out:
                     self.at = at
@@ -277,8 +280,12 @@ class RequestReader:
         return self._strict.missing()
 
     def pending_bytes(self) -> int:
-        """Bytes received of a request that is not complete."""
+        """Bytes received of a request that is not complete, without its arguments that are."""
         return len(self._strict.buffer) - self._strict.at
+
+    def open_bytes(self) -> int:
+        """Bytes received of a request that is not complete."""
+        return self._strict.taken + len(self._strict.buffer) - self._strict.at
 
 
 def _may_hold_other_types(data: bytes) -> bool:

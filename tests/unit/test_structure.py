@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-_UPPER: Final = ("cli", "app", "commands", "net", "persistence", "scripting")
+_UPPER: Final = ("cli", "app", "commands", "net", "replication", "persistence", "scripting")
 LAYERS: Final = (*_UPPER, "core", "keyspace", "engines", "resp", "lib")
 """From top to bottom: a module imports from its own layer and from those below."""
 

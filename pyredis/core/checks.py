@@ -1,0 +1,58 @@
+"""Questions that are asked before a command runs (see ``core/dispatch``), about its flags and the server's state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyredis.core.client import CLIENT_MONITOR, CLIENT_REPLICA, CLIENT_UNIX_SOCKET, Client
+from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Command
+from pyredis.resp.errors import NOREPLICAS, READONLY
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+
+def refused_by_state(c: Client, cmd: Command) -> bytes | None:
+    """Why the disk or the place in replication forbids the command now; None if they do not."""
+    server = c.server
+    replication = server.replication
+    error = server.disk_error()
+    if error is not None and (has_flags(c, cmd, CMD_WRITE) or cmd.fullname == b"ping"):
+        return error
+    if replication.refuses_writes() and has_flags(c, cmd, CMD_WRITE):
+        return NOREPLICAS
+    if replication.read_only() and has_flags(c, cmd, CMD_WRITE):
+        return READONLY
+    return None
+
+
+def has_flags(c: Client, cmd: Command, flags: int) -> bool:
+    """True if the command has one of ``flags``, or is an EXEC of one that has."""
+    if cmd.fullname == b"exec" and c.multi is not None:
+        return any(queued.flags & flags for queued, _ in c.multi)
+    return bool(cmd.flags & flags)
+
+
+def lacks_flags(c: Client, cmd: Command, flags: int) -> bool:
+    """True if the command does not have ``flags``, or is an EXEC of one that does not."""
+    if cmd.fullname == b"exec" and c.multi is not None:
+        return any(not queued.flags & flags for queued, _ in c.multi)
+    return not cmd.flags & flags
+
+
+def protected_allowed(c: Client) -> bool:
+    """``enable-debug-command``: no, yes, or local (a unix socket or a loopback address)."""
+    setting = c.server.config.enable_debug_command
+    if setting == "local":
+        return bool(c.flags & CLIENT_UNIX_SOCKET) or c.addr.startswith((b"127.0.0.1:", b"[::1]:"))
+    return setting == "yes"
+
+
+def paused(server: Server, c: Client, cmd: Command) -> bool:
+    """True if CLIENT PAUSE (or FAILOVER) holds this command back: all of them, or those that (may) write.
+
+    Never a monitor's or a replica's.
+    """
+    if c.flags & (CLIENT_MONITOR | CLIENT_REPLICA):
+        return False
+    return server.pause_all or has_flags(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE)
