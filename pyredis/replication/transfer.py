@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis.core.replication import new_id
 from pyredis.persistence.child import CAN_FORK, ForkedChild, Progress
-from pyredis.persistence.rdb_save import begin, new_writer, snapshot_fields, write_keyspace
+from pyredis.persistence.rdb_save import encoding_limits, needed_version, new_writer, snapshot_fields, write_keyspace
+from pyredis.persistence.rdb_writer import RdbWriter
 from pyredis.replication.peers import SEND_BULK, WAIT_END, WAIT_START, Replica
 
 if TYPE_CHECKING:
@@ -155,12 +156,18 @@ class Transfers:
     def _write(self, fd: int, fields: dict[bytes, bytes], progress: Progress, replica: Replica) -> None:
         """What the child does: write the part of the data that ``replica`` wants."""
         server = self.server
-        writer = new_writer(server, lambda data: _write_all(fd, data))
+
+        def sink(data: bytes) -> None:
+            _write_all(fd, data)
+
         if not replica.no_data:
-            write_keyspace(server, writer, fields, progress)
-            return
-        begin(server, writer, fields)
-        writer.end()
+            write_keyspace(server, new_writer(server, sink, fields), progress)
+        elif replica.functions_only:
+            new_writer(server, sink, fields).end()
+        else:
+            writer = RdbWriter(sink, encoding_limits(server))
+            writer.begin(needed_version(server), fields)
+            writer.end()
 
     def _begin_disk(self, replicas: list[Replica]) -> None:
         server = self.server
