@@ -62,16 +62,16 @@ class App:
 
         Raises ListenError, AclError, LoadError.
         """
-        self.listeners.open_all()
         server = self.server
-        server.users.load_at_start()
-        server.start_cron(asyncio.get_running_loop())
-        server.cron_jobs.append(self._check_clients)
-        server.on_shutdown = self.stop
-        server.listeners = self.listeners
         try:
+            self.listeners.open_all()
+            server.users.load_at_start()
+            server.start_cron(asyncio.get_running_loop())
+            server.cron_jobs.append(self._check_clients)
+            server.on_shutdown = self.stop
+            server.listeners = self.listeners
             await self.disk.load(self.stopped)
-        except LoadError:
+        except (ListenError, AclError, LoadError):
             self.listeners.close()  # nobody must be answered while the loop ends
             raise
         self.replication.start()

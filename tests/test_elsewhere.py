@@ -1,0 +1,78 @@
+"""The server where there is no fork, no unix socket, no /proc, and few signals: see tests/support/elsewhere.py."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support import elsewhere
+from tests.support.servers import ServerProcess
+
+START = [sys.executable, elsewhere.__file__]
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(START, tmp_path_factory.mktemp("elsewhere"), "--enable-debug-command", "yes")
+    yield server
+    server.stop()
+
+
+def test_everyday_commands(foreign: ServerProcess) -> None:
+    client = redis.Redis.from_url(foreign.url)
+    client.mset({f"k{n}": n for n in range(100)})
+    client.rpush("list", *range(1000))
+    client.set("gone", "soon", px=1)
+    with client.pipeline(transaction=False) as pipeline:
+        for n in range(100):
+            pipeline.incr(f"k{n}")
+        assert pipeline.execute() == list(range(1, 101))
+    while client.exists("gone"):
+        pass
+    with client.pubsub() as pubsub:
+        pubsub.subscribe("here")
+        assert pubsub.get_message(timeout=10)
+        client.publish("here", "x")
+        assert pubsub.get_message(timeout=10)["data"] == b"x"
+    assert client.dbsize() == 101
+    client.flushall()
+
+
+def test_what_looks_at_the_system(foreign: ServerProcess) -> None:
+    client = redis.Redis.from_url(foreign.url)
+    found = client.info("all")
+    assert found["redis_mode"] == "standalone" and found["os"] and found["multiplexing_api"]
+    assert found["used_cpu_user"] > 0
+    for argv in (["MEMORY", "STATS"], ["MEMORY", "DOCTOR"], ["MEMORY", "USAGE", "none"], ["CONFIG", "GET", "*"]):
+        client.execute_command(*argv)
+    assert client.client_list()[0]["addr"]
+    assert client.memory_malloc_stats()
+    client.ping()
+
+
+def test_settings_that_need_the_system(foreign: ServerProcess, tmp_path: Path) -> None:
+    """What cannot be had is refused with a reason; the server goes on."""
+    client = redis.Redis.from_url(foreign.url)
+    with pytest.raises(RuntimeError, match="Failed opening Unix socket: this system has none"):
+        ServerProcess(START, tmp_path, "--unixsocket", "here.sock")
+    with pytest.raises(RuntimeError, match="daemonize is not available on this system"):
+        ServerProcess(START, tmp_path, "--daemonize", "yes")
+    for name, value in (("maxclients", 50), ("tcp-keepalive", 60), ("server_cpulist", "0"), ("oom-score-adj", "no")):
+        try:
+            client.config_set(name, value)
+        except redis.ResponseError as e:
+            assert "internal error" not in str(e)
+    assert client.ping()
+
+
+def test_ends_when_asked(tmp_path: Path) -> None:
+    server = ServerProcess(START, tmp_path)
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis.from_url(server.url).execute_command("SHUTDOWN", "NOSAVE")
+    server.process.wait(10)
+    assert server.process.returncode == 0
+    assert "internal error" not in server.log() and "Traceback" not in server.log()
