@@ -99,6 +99,7 @@ def test_fields_of_client_list() -> None:
     """https://redis.io/docs/latest/commands/client-list/"""
     lines = {release: LocalServer(release).client().call("CLIENT", "INFO") for release in RELEASES}
     assert all((b" lib-name= lib-ver=" in line) is (release >= "7.2") for release, line in lines.items())
+    assert all((b" lib-ver= io-thread=0\n" in line) is (release >= "8.0") for release, line in lines.items())
     assert all((b" multi=-1 watch=0 qbuf=" in line) is (release >= "7.4") for release, line in lines.items())
 
 

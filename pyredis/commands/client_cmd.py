@@ -8,6 +8,7 @@ from pyredis.core.acl import User
 from pyredis.core.args import get_int, syntax_error
 from pyredis.core.blocked import end_wait
 from pyredis.core.client import (
+    CLIENT_MULTI,
     CLIENT_NO_EVICT,
     CLIENT_NO_TOUCH,
     CLIENT_REPLY_OFF,
@@ -18,6 +19,7 @@ from pyredis.core.client import (
 from pyredis.core.client_info import check_name, client_info, client_type, printable
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, command, container
 from pyredis.core.dispatch import error_reply, refresh_fast
+from pyredis.core.server import Server
 from pyredis.lib.intparse import string2ll
 from pyredis.resp.errors import CommandError, c_text, subcommand_syntax
 from pyredis.resp.reply import (
@@ -66,7 +68,12 @@ def client_id_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"nondeterministic_output",),
 )
 def client_info_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return verbatim(client_info(c, argv) + b"\n", c.resp)
+    return verbatim(client_info(c, _request(c, argv)) + b"\n", c.resp)
+
+
+def _request(c: Client, argv: list[bytes]) -> list[bytes]:
+    """What a client that runs ``argv`` has sent: inside of a transaction that is EXEC."""
+    return [b"EXEC"] if c.flags & CLIENT_MULTI else argv
 
 
 _TYPES: Final = {
@@ -102,6 +109,9 @@ def _get_type(text: bytes) -> bytes:
         ("6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."),
         ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
         ("7.0.3", "Added `ssub` field."),
+        ("7.2.0", "Added `lib-name` and `lib-ver` fields."),
+        ("7.4.0", "Added `watch` field."),
+        ("8.0.0", "Added `io-thread` field."),
     ),
 )
 def client_list_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -114,7 +124,7 @@ def client_list_command(c: Client, argv: list[bytes]) -> bytes | None:
         clients = [c.server.clients[n] for n in ids if n in c.server.clients]
     elif len(argv) > 2:
         raise syntax_error()
-    lines = [client_info(one, argv if one is c else None) + b"\n" for one in clients]
+    lines = [client_info(one, _request(c, argv) if one is c else None) + b"\n" for one in clients]
     return verbatim(b"".join(lines), c.resp)
 
 
@@ -311,11 +321,11 @@ def client_unblock_command(c: Client, argv: list[bytes]) -> bytes | None:
 class _Filters:
     """The conditions of CLIENT KILL's new form, all of which a victim meets. The last of a kind counts."""
 
-    __slots__ = ("addr", "id", "kind", "laddr", "skip_me", "user", "users")
+    __slots__ = ("addr", "id", "kind", "laddr", "max_age", "server", "skip_me", "user")
 
-    def __init__(self, users: dict[bytes, User], argv: list[bytes]) -> None:
-        self.users = users
-        self.id = 0
+    def __init__(self, server: Server, argv: list[bytes]) -> None:
+        self.server = server
+        self.id = self.max_age = 0
         self.kind = self.addr = self.laddr = b""
         self.user: User | None = None
         self.skip_me = True
@@ -337,9 +347,13 @@ class _Filters:
         elif word == b"LADDR":
             self.laddr = value
         elif word == b"USER":
-            self.user = self.users.get(value)
+            self.user = self.server.users.table.get(value)
             if self.user is None:
                 raise CommandError(b"ERR No such user '%b'" % c_text(value))
+        elif word == b"MAXAGE" and self.server.compat >= 704:
+            self.max_age = get_int(value, b"ERR maxage is not an integer or out of range")
+            if self.max_age <= 0:
+                raise CommandError(b"ERR maxage should be greater than 0")
         elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
             self.skip_me = value.lower() == b"yes"
         else:
@@ -353,6 +367,7 @@ class _Filters:
             and (not self.addr or one.addr == self.addr)
             and (not self.laddr or one.laddr == self.laddr)
             and (self.user is None or one.user is self.user)
+            and (not self.max_age or self.server.mstime // 1000 - one.ctime // 1000 >= self.max_age)
         )
 
 
@@ -367,7 +382,7 @@ class _Filters:
     usage=(
         "filter=(ip:port!2.8.12|new-format=([ID client-id:int]@2.8.12|[TYPE "
         "normal_master_slave_pubsub=(NORMAL|MASTER@3.2.0|SLAVE|REPLICA@5.0.0|PUBSUB)]@2.8.12|[USER "
-        "username]|[ADDR ip:port]|[LADDR ip:port]@6.2.0|[SKIPME yes/no])...)"
+        "username]|[ADDR ip:port]|[LADDR ip:port]@6.2.0|[SKIPME yes/no]|[MAXAGE maxage:int]@7.4.0)...)"
     ),
     history=(
         ("2.8.12", "Added new filter format."),
@@ -375,6 +390,7 @@ class _Filters:
         ("3.2.0", "Added `master` type in for `TYPE` option."),
         ("5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."),
         ("6.2.0", "`LADDR` option."),
+        ("7.4.0", "`MAXAGE` option."),
     ),
 )
 def client_kill_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -384,7 +400,7 @@ def client_kill_command(c: Client, argv: list[bytes]) -> bytes | None:
         if not victims:
             raise CommandError(b"ERR No such client")
         return c.server.end_clients(c, victims, OK)
-    filters = _Filters(c.server.users.table, argv)
+    filters = _Filters(c.server, argv)
     victims = [one for one in clients if filters.meets(one) and not (filters.skip_me and one is c)]
     return c.server.end_clients(c, victims, integer(len(victims)))
 
@@ -422,6 +438,7 @@ _HELP: Final = (
     b"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB): the kind of connection.",
     b"    * USER <username>: who is authenticated.",
     b"    * ID <client-id>: the ID.",
+    b"    * MAXAGE <seconds>: connected for so long or longer.",
     b"    * SKIPME (YES|NO): whether to spare this connection (yes).",
     b"LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <client-id> [...]]",
     b"    A line for every connection.",

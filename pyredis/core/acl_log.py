@@ -69,6 +69,7 @@ class AclLog:
         where = context or (b"multi" if c.flags & CLIENT_MULTI else b"toplevel")
         who = username if reason == DENIED_AUTH else c.user.name
         server = c.server
+        server.stats.denied[reason] = server.stats.denied.get(reason, 0) + 1
         entry = AclLogEntry(_REASONS[reason], where, name, who, server.mstime, client_info(c, argv))
         entries = self.entries
         for known in islice(entries, _LOOK_AT):

@@ -216,6 +216,7 @@ class Client:
         self.last_cmd: Command | None = None
         self.multi: list[tuple[Command, list[bytes]]] | None = None
         self.multi_mem = 0
+        """Bytes of the commands queued, with a pointer for each word, as Redis counts them."""
         self.watched: dict[tuple[int, bytes], bool] = {}
         """(db number, key) → True if the key was expired already when WATCH came."""
         self.channels: dict[bytes, None] = {}

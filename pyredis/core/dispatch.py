@@ -407,7 +407,7 @@ def process_command(c: Client, argv: list[bytes]) -> None:
         assert c.multi is not None
         if not c.flags & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC):  # else it will not run anyway
             c.multi.append((cmd, argv))
-            c.multi_mem += sum(map(len, argv))
+            c.multi_mem += sum(map(len, argv)) + 8 * len(argv)
         c.add_reply(QUEUED)
         end_reply_skip(c)
         return

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pyredis import __version__
+from pyredis.core.acl import DENIED_AUTH, DENIED_CHANNEL, DENIED_CMD, DENIED_KEY
 from pyredis.core.command import all_commands
 from pyredis.core.info_persistence import persistence_fields
 from pyredis.core.memory import MemoryReport, system_memory
@@ -98,7 +99,7 @@ def _server(s: Server) -> Fields:
 
 def _clients(s: Server) -> Fields:
     buffers = s.stats.buffers
-    return [
+    fields: Fields = [
         ("connected_clients", len(s.clients) - s.replication.connected_replicas()),
         ("cluster_connections", 0),
         ("maxclients", s.config.maxclients),
@@ -106,11 +107,19 @@ def _clients(s: Server) -> Fields:
         ("client_recent_max_output_buffer", max(buffers.recent_output)),
         ("blocked_clients", len(s.blocked_clients)),
         ("tracking_clients", s.tracking.clients),
-        (
-            "clients_in_timeout_table",
-            sum(c.blocked is not None and c.blocked.deadline > 0 for c in s.blocked_clients),
-        ),
     ]
+    if s.compat >= 704:
+        fields.append(("pubsub_clients", sum(c.subscribed() for c in s.clients.values())))
+        fields.append(("watching_clients", sum(bool(c.watched) for c in s.clients.values())))
+    waiting = [c.blocked for c in s.blocked_clients if c.blocked is not None]
+    fields.append(("clients_in_timeout_table", sum(state.deadline > 0 for state in waiting)))
+    if s.compat >= 704:
+        fields.append(("total_watched_keys", sum(len(db.watched_keys) for db in s.dbs)))
+    if s.compat >= 702:
+        until_gone = {(state.db.id, key) for state in waiting if state.on_gone for key in state.keys}
+        fields.append(("total_blocking_keys", sum(len(db.blocking_keys) for db in s.dbs)))
+        fields.append(("total_blocking_keys_on_nokey", len(until_gone)))
+    return fields
 
 
 def _memory(s: Server) -> Fields:
@@ -185,7 +194,7 @@ def _stale_percent(s: Server) -> float:
 
 def _stats(s: Server) -> Fields:
     t = s.stats
-    return [
+    fields: Fields = [
         ("total_connections_received", t.connections_received),
         ("total_commands_processed", s.stat_numcommands),
         ("instantaneous_ops_per_sec", int(t.commands_rate.per_second())),
@@ -228,11 +237,17 @@ def _stats(s: Server) -> Fields:
         ("total_writes_processed", t.writes_processed),
         ("io_threaded_reads_processed", 0),
         ("io_threaded_writes_processed", 0),
-        ("reply_buffer_shrinks", 0),
-        ("reply_buffer_expands", 0),
     ]
+    if s.compat >= 702:
+        fields.append(("client_query_buffer_limit_disconnections", t.query_buffer_limit_disconnections))
+        fields.append(("client_output_buffer_limit_disconnections", t.output_buffer_limit_disconnections))
+    fields += [("reply_buffer_shrinks", 0), ("reply_buffer_expands", 0)]
+    if s.compat >= 702:
+        fields += [(f"acl_access_denied_{name}", t.denied.get(reason, 0)) for name, reason in _DENIED]
+    return fields
 
 
+_DENIED: Final = (("auth", DENIED_AUTH), ("cmd", DENIED_CMD), ("key", DENIED_KEY), ("channel", DENIED_CHANNEL))
 _NEVER: Final = (
     "migrate_cached_sockets",
     "slave_expires_tracked_keys",

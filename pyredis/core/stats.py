@@ -110,6 +110,8 @@ class Stats:
         self.forks = 0
         self.error_replies = 0
         self.errors: dict[bytes, int] = {}
+        self.denied: dict[int, int] = {}
+        """How often ACL rules denied what: by the reasons of ``core/acl``."""
         self.query_buffer_limit_disconnections = 0
         self.output_buffer_limit_disconnections = 0
 

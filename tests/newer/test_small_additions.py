@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.local import LocalClient, LocalServer
+from tests.support.local import DrivenServer, LocalClient, LocalServer
 
 
 @pytest.fixture
@@ -81,3 +81,71 @@ def test_xread_waits_for_the_first_entry() -> None:
     assert reader.call("XREAD", "BLOCK", 0, "STREAMS", "none", "s", "+", "+") == b""
     writer.call("XADD", "s", "6-0", "f", "v")
     assert reader.output == b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n6-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
+
+
+def test_client_kill_maxage() -> None:
+    """https://redis.io/docs/latest/commands/client-kill/"""
+    server = DrivenServer()
+    server.update_time()
+    old = server.client()
+    server.now += 5000
+    server.update_time()
+    killer, young = server.client(), server.client()
+    assert killer.call("CLIENT", "KILL", "MAXAGE", 6) == b":0\r\n"
+    assert killer.call("CLIENT", "KILL", "maxage", 5, "ID", young.client.id) == b":0\r\n"
+    assert killer.call("CLIENT", "KILL", "SKIPME", "no", "TYPE", "normal", "MAXAGE", 5) == b":1\r\n"
+    assert set(server.clients) == {killer.client.id, young.client.id} and old.client.id not in server.clients
+    for value in ("0", "-1"):
+        assert killer.call("CLIENT", "KILL", "MAXAGE", value) == b"-ERR maxage should be greater than 0\r\n"
+    for value in ("x", "", "9223372036854775808"):
+        error = killer.call("CLIENT", "KILL", "MAXAGE", value)
+        assert error == b"-ERR maxage is not an integer or out of range\r\n"
+    assert killer.call("CLIENT", "KILL", "MAXAGE") == b"-ERR No such client\r\n", "the old form: an address"
+    assert LocalServer("7.2").client().call("CLIENT", "KILL", "MAXAGE", 5) == b"-ERR syntax error\r\n"
+
+
+def test_info_of_later_releases() -> None:
+    """https://redis.io/docs/latest/commands/info/"""
+    names = {
+        "7.2": [b"total_blocking_keys", b"client_query_buffer_limit_disconnections", b"acl_access_denied_cmd"],
+        "7.4": [b"pubsub_clients", b"watching_clients", b"total_watched_keys"],
+    }
+    for release in ("7.0", "7.2", "7.4", "8.0"):
+        shown = LocalServer(release).client().call("INFO")
+        for since, some in names.items():
+            assert all((b"\r\n%b:" % name in shown) is (release >= since) for name in some)
+
+
+def test_what_info_counts() -> None:
+    """https://redis.io/docs/latest/commands/info/"""
+    server = LocalServer()
+    clients = [server.client() for _ in range(7)]
+    clients[0].call("SUBSCRIBE", "x")
+    clients[1].call("SSUBSCRIBE", "x")
+    clients[2].call("WATCH", "a", "b")
+    clients[3].call("WATCH", "b")
+    clients[4].call("BLPOP", "p", "q", 0)
+    clients[5].call("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    clients[5].call("XREADGROUP", "GROUP", "g", "me", "BLOCK", 0, "STREAMS", "s", ">")
+    last = clients[6]
+    last.call("ACL", "SETUSER", "eve", "on", "nopass", "+get", "+acl|whoami", "~ok")
+    last.call("AUTH", "eve", "")
+    for line in ("GET no", "SET ok 1", "AUTH eve2 x", "GET no"):
+        last.call(*line.split())
+    last.call("AUTH", "default", "")
+    shown = dict(line.split(b":", 1) for line in last.call("INFO").split(b"\r\n") if b":" in line)
+    counted = {
+        "pubsub_clients": 2,
+        "watching_clients": 2,
+        "total_watched_keys": 2,
+        "blocked_clients": 2,
+        "total_blocking_keys": 3,
+        "total_blocking_keys_on_nokey": 1,
+        "acl_access_denied_key": 2,
+        "acl_access_denied_cmd": 1,
+        "acl_access_denied_auth": 1,
+        "acl_access_denied_channel": 0,
+    }
+    assert {name: int(shown[name.encode()]) for name in counted} == counted
+    last.call("CONFIG", "RESETSTAT")
+    assert b"\r\nacl_access_denied_key:0\r\n" in last.call("INFO", "stats")
