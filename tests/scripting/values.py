@@ -162,6 +162,18 @@ class Generator:
         literal = lua_string(self.damaged(text).encode("latin-1"))
         return f"{SERIALISE} {self.options()} return text_of(c.decode({literal}))"
 
+    def cjson_decode_alike(self) -> str:
+        """An array of objects with the same keys, for the most part."""
+        draw = self.draw
+        keys = [self.data(draw.randrange(4)).decode("latin-1") for _ in range(draw.randrange(1, 5))]
+        values: list[Any] = ["", "a", 1, 0.5, None, True, [], {}, [1, "b"], {"a": []}, [{"a": 1}] * 4]
+        objects = [{key: draw.choice(values[draw.randrange(8) :]) for key in keys} for _ in range(draw.randrange(3, 9))]
+        text = json.dumps(
+            objects, ensure_ascii=False, separators=draw.choice([(", ", ": "), (",", ":"), (" , ", ": ")])
+        )
+        literal = lua_string(self.damaged(text).encode("latin-1"))
+        return f"{SERIALISE} {self.options()} return text_of(c.decode({literal}))"
+
     def cjson_decode_tokens(self) -> str:
         text = "".join(self.draw.choice(_TOKENS) for _ in range(self.draw.randrange(1, 8)))
         return f"{SERIALISE} {self.options()} return text_of(c.decode({lua_string(text.encode('latin-1'))}))"
@@ -237,6 +249,6 @@ class Generator:
 
 
 KINDS: Final = _words("""
-    cjson_encode cjson_encode_strings cjson_decode cjson_decode_tokens cjson_decode_number cmsgpack_pack cmsgpack_both
-    cmsgpack_unpack struct_pack struct_unpack struct_size bit math_random
+    cjson_encode cjson_encode_strings cjson_decode cjson_decode_alike cjson_decode_tokens cjson_decode_number
+    cmsgpack_pack cmsgpack_both cmsgpack_unpack struct_pack struct_unpack struct_size bit math_random
 """)

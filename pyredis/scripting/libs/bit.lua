@@ -41,7 +41,13 @@ local function folding(operation)
   return function(...)
     local first, second, third = ...
     if third == nil and type(first) == "number" and type(second) == "number" and select("#", ...) == 2 then
-      return (operation(wrap(first), wrap(second)))
+      if first < 0 or first >= 2147483648 or first % 1 ~= 0 then
+        first = wrap(first)
+      end
+      if second < 0 or second >= 2147483648 or second % 1 ~= 0 then
+        second = wrap(second)
+      end
+      return (operation(first, second))
     end
     local count = select("#", ...)
     local result = wrap(check_number(1, first, count))

@@ -14,7 +14,7 @@ local arg_error, check_number, check_string, to_int =
 -- this many strings only the whole result is looked at, once, from outside.
 local SPECIAL = '[%c"\\/]'
 local SAFE = "^[%w _.:,;@#+*()=!?-]*$"
-local CHECKED = 8
+local CHECKED = 4
 local ALWAYS = 1e15
 local ESCAPES = {
   ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\t"] = "\\t", ["\n"] = "\\n", ["\f"] = "\\f",
@@ -84,12 +84,15 @@ local function array_length(value, config)
 end
 
 -- `append_value(value, buffer, count, ...)` puts the text of the value behind the `count` pieces in the buffer, and
--- returns how many there are then. `depth` and `slots` are of what is around (see cjson_decode). `prefixes` remembers
--- the keys seen, as they are written.
+-- returns how many there are then. `depth` and `slots` are of what is around (see cjson_decode). `openings` remembers
+-- what stands before values: by key, in four tables, for the first and for further members, for strings and others.
 local append_table
 
-local function append_value(value, buffer, count, depth, slots, prefixes, config)
+local function append_value(value, buffer, count, depth, slots, openings, config)
   local kind = type(value)
+  if kind == "table" then
+    return append_table(value, buffer, count, depth, slots, openings, config)
+  end
   count = count + 1
   if kind == "string" then
     local careful = config.careful
@@ -102,13 +105,7 @@ local function append_value(value, buffer, count, depth, slots, prefixes, config
     buffer[count], buffer[count + 1], buffer[count + 2] = '"', value, '"'
     return count + 2
   elseif kind == "number" then
-    local text = config.number_texts[value]
-    if not text then
-      text = number_text(value, config)
-    end
-    buffer[count] = text
-  elseif kind == "table" then
-    return append_table(value, buffer, count - 1, depth, slots, prefixes, config)
+    buffer[count] = config.number_texts[value] or number_text(value, config)
   elseif kind == "boolean" then
     buffer[count] = value and "true" or "false"
   elseif value == nil or value == null then
@@ -119,28 +116,35 @@ local function append_value(value, buffer, count, depth, slots, prefixes, config
   return count
 end
 
-local function append_array(value, length, buffer, count, depth, slots, prefixes, config)
+local function append_array(value, length, buffer, count, depth, slots, openings, config)
   local plain = not getmetatable(value)
   local separator = "["
   for index = 1, length do
-    count = count + 1
-    buffer[count] = separator
-    separator = ","
     local element
     if plain then
       element = value[index]
     else
       element = rawget(value, index)
     end
-    count = append_value(element, buffer, count, depth, slots + 1, prefixes, config)
+    if type(element) == "string" and config.careful <= 0 then
+      config.careful = config.careful - 1
+      buffer[count + 1], buffer[count + 2] = separator == "," and ',"' or '["', element
+      count = count + 3
+      buffer[count] = '"'
+    else
+      count = count + 1
+      buffer[count] = separator
+      count = append_value(element, buffer, count, depth, slots + 1, openings, config)
+    end
+    separator = ","
   end
   count = count + 1
   buffer[count] = length > 0 and "]" or "[]"
   return count
 end
 
--- A key as it is written, with its colon.
-local function prefix_of(key, config)
+-- What stands before the value of a key: a bracket or a comma, the key, and a quote if `quote`.
+local function opening_of(key, before, quote, config)
   if type(key) == "number" then
     key = number_text(key, config)
   elseif type(key) ~= "string" then
@@ -149,49 +153,82 @@ local function prefix_of(key, config)
     key = gsub(key, SPECIAL, ESCAPES)
     config.careful, config.escaped = ALWAYS, true
   end
-  return '"' .. key .. '":'
+  return before .. '"' .. key .. (quote and '":"' or '":')
 end
 
-function append_table(value, buffer, count, depth, slots, prefixes, config)
+local function append_object(value, buffer, count, depth, slots, openings, config)
+  local before, keys = "{", 0
+  local of_strings, of_others = openings.first_strings, openings.first_others
+  for key, element in next, value do
+    local is_string = type(element) == "string" and config.careful <= 0
+    local known = is_string and of_strings or of_others
+    local opening = known[key]
+    if not opening then
+      opening = opening_of(key, before, is_string, config)
+      known[key] = opening
+    end
+    if keys == 0 then
+      of_strings, of_others, before = openings.strings, openings.others, ","
+    end
+    keys = keys + 1
+    if is_string then
+      config.careful = config.careful - 1
+      buffer[count + 1], buffer[count + 2] = opening, element
+      count = count + 3
+      buffer[count] = '"'
+    else
+      count = count + 1
+      buffer[count] = opening
+      count = append_value(element, buffer, count, depth, slots + 2, openings, config)
+    end
+  end
+  config.keys = config.keys + keys
+  count = count + 1
+  buffer[count] = keys == 0 and "{}" or "}"
+  return count
+end
+
+function append_table(value, buffer, count, depth, slots, openings, config)
   if depth >= config.encode_max_depth or slots > 7997 then
     fail("Cannot serialise, excessive nesting (%d)", depth + 1)
   end
   depth = depth + 1
   local metatable = newer and getmetatable(value)
   if type(metatable) == "table" and rawget(metatable, "__is_cjson_array") then
-    return append_array(value, #value, buffer, count, depth, slots, prefixes, config)
+    return append_array(value, #value, buffer, count, depth, slots, openings, config)
   end
   local length = array_length(value, config)
   if length > 0 then
-    return append_array(value, length, buffer, count, depth, slots, prefixes, config)
+    return append_array(value, length, buffer, count, depth, slots, openings, config)
   end
-  local separator, keys = "{", 0
-  for key, element in next, value do
-    local prefix = prefixes[key]
-    if not prefix then
-      prefix = prefix_of(key, config)
-      prefixes[key] = prefix
-    end
-    keys = keys + 1
-    buffer[count + 1], buffer[count + 2] = separator, prefix
-    separator = ","
-    count = append_value(element, buffer, count + 2, depth, slots + 2, prefixes, config)
-  end
-  config.keys = config.keys + keys
-  count = count + 1
-  buffer[count] = separator == "{" and "{}" or "}"
-  return count
+  return append_object(value, buffer, count, depth, slots, openings, config)
 end
 
--- The text of a value. `config.careful` is how many more strings are to be checked one by one.
+-- The buffer is kept for the next time, as a table that grows is copied again and again, unless it holds much.
+local function append_all(value, config)
+  local buffer = config.buffer or {}
+  local openings = {first_strings = {}, first_others = {}, strings = {}, others = {}}
+  config.keys, config.buffer = 0, nil
+  local text = concat(buffer, "", 1, append_value(value, buffer, 0, 0, 1, openings, config))
+  if #text < 65536 then
+    config.buffer = buffer
+  end
+  return text
+end
+
+-- The text of a value. `config.careful` is how many more strings are to be checked one by one, then minus how many
+-- were not.
 local function encode_text(value, config)
-  local buffer = {}
-  config.careful, config.keys = config.escaped and ALWAYS or CHECKED, 0
+  if type(value) ~= "table" then
+    config.careful = ALWAYS
+    return append_all(value, config)
+  end
+  config.careful = config.escaped and ALWAYS or CHECKED
   config.escaped = false
-  local text = concat(buffer, "", 1, append_value(value, buffer, 0, 0, 1, {}, config))
+  local text = append_all(value, config)
   if config.careful < 0 and not is_plain(text, 2 * (CHECKED - config.careful + config.keys)) then
     config.careful = ALWAYS
-    text = concat(buffer, "", 1, append_value(value, buffer, 0, 0, 1, {}, config))
+    text = append_all(value, config)
   end
   return text
 end

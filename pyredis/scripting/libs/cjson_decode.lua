@@ -209,12 +209,17 @@ end
 -- and an object two, and three must be left.
 local decode_object, decode_array
 
+local function check_depth(at, depth, slots, config)
+  if depth >= config.decode_max_depth or slots > 7997 then
+    fail("Found too many nested data structures (%d) at character %d", depth + 1, at)
+  end
+end
+
 -- A value at `at` that is no plain string, by its first byte: it, and the position behind it.
 local function decode_other(text, at, first, depth, slots, config)
   if first == 123 or first == 91 then
-    if depth >= config.decode_max_depth or slots > 7997 then
-      fail("Found too many nested data structures (%d) at character %d", depth + 1, at)
-    elseif first == 123 then
+    check_depth(at, depth, slots, config)
+    if first == 123 then
       return decode_object(text, at + 1, depth + 1, slots + 2, config)
     end
     return decode_array(text, at + 1, depth + 1, slots + 1, config)
@@ -239,44 +244,109 @@ end
 
 -- In these loops `first` is the byte at `at`. The quickest way through is for text without backslashes and zero bytes
 -- (`config.plain`), with at most one space behind commas and colons.
+--
+-- Objects in an array are often alike. A template holds what stood between the values of one of them, from the end of
+-- one value (a string's closing quote is outside it) to the beginning of the next, so that the next object is read by
+-- comparing these pieces. Where it differs, reading goes on as usual.
 
-function decode_object(text, at, depth, slots, config)
-  local object, plain, first = {}, config.plain, byte(text, at)
-  if first ~= 34 then
-    at, first = skip_space(text, at)
-    if first == 125 then
-      return object, at + 1
+-- Notes in the template that the value of `key` begins at `at`, and is a string or not.
+local function note(template, text, from, at, key, is_string)
+  local count = template.count + 1
+  template.count = count
+  template.pieces[count] = sub(text, from, is_string and at or at - 1)
+  template.keys[count], template.strings[count] = key, is_string
+end
+
+-- Reads an object from its bracket at `at`: it, and the position behind it. Or, as far as it is like the template: the
+-- object so far, and the position behind its last value, and true; nil if it differs from the beginning.
+local function decode_alike(text, at, depth, slots, config, template)
+  local object, pieces, keys, strings, value = {}, template.pieces, template.keys, template.strings, nil
+  local inside = false
+  for index = 1, template.count do
+    local piece = pieces[index]
+    local start = at + #piece
+    local stop, first = sub(text, at, start - 1) == piece, nil
+    if stop and strings[index] then
+      stop = find(text, '"', start, true)
+    elseif stop then
+      first = byte(text, start)
+      stop = first and first > 32
+    end
+    if not stop then
+      if index == 1 then
+        return nil
+      end
+      return object, inside and at + 1 or at, true
+    end
+    inside = strings[index]
+    if inside then
+      value, at = sub(text, start, stop - 1), stop
+    else
+      value, at = decode_other(text, start, first, depth, slots, config)
+    end
+    object[keys[index]] = value
+  end
+  local stop = at + #template.last
+  if sub(text, at, stop - 1) == template.last then
+    return object, stop
+  end
+  return object, inside and at + 1 or at, true
+end
+
+-- With `object` the reading goes on behind one of its values. `template`: one to be filled.
+function decode_object(text, at, depth, slots, config, object, template)
+  local plain, first, resumed = config.plain, byte(text, at), object
+  local from = at - 1
+  if not resumed then
+    object = {}
+    if first ~= 34 then
+      at, first = skip_space(text, at)
+      if first == 125 then
+        return object, at + 1
+      end
     end
   end
   while true do
-    local key, value
-    local stop = first == 34 and plain and find(text, '"', at + 1, true)
-    if stop then
-      key, at = sub(text, at + 1, stop - 1), stop + 1
+    local stop, key, value, a, b, c
+    if resumed then
+      resumed = false
     else
-      key, at = odd_key(text, at, config)
+      stop = first == 34 and plain and find(text, '"', at + 1, true)
+      if stop then
+        key, at = sub(text, at + 1, stop - 1), stop + 1
+      else
+        key, at = odd_key(text, at, config)
+      end
+      a, b, c = byte(text, at, at + 2)
+      if a == 58 and b and b > 32 then
+        at, first = at + 1, b
+      elseif a == 58 and b == 32 and c and c > 32 then
+        at, first = at + 2, c
+      else
+        at, first = colon(text, at, config)
+      end
+      stop = first == 34 and plain and find(text, '"', at + 1, true)
+      if template then
+        note(template, text, from, at, key, first == 34)
+      end
+      if stop then
+        value, at = sub(text, at + 1, stop - 1), stop + 1
+        from = stop
+      else
+        value, at = decode_other(text, at, first, depth, slots, config)
+        from = at
+      end
+      object[key] = value
     end
-    local a, b, c = byte(text, at, at + 2)
-    if a == 58 and b and b > 32 then
-      at, first = at + 1, b
-    elseif a == 58 and b == 32 and c and c > 32 then
-      at, first = at + 2, c
-    else
-      at, first = colon(text, at, config)
-    end
-    stop = first == 34 and plain and find(text, '"', at + 1, true)
-    if stop then
-      value, at = sub(text, at + 1, stop - 1), stop + 1
-    else
-      value, at = decode_other(text, at, first, depth, slots, config)
-    end
-    object[key] = value
     a, b, c = byte(text, at, at + 2)
     if a ~= 44 and a ~= 125 then
       at, a = skip_space(text, at)
       b, c = byte(text, at + 1, at + 2)
     end
     if a == 125 then
+      if template then
+        template.last = sub(text, from, at)
+      end
       return object, at + 1
     elseif a ~= 44 then
       unexpected("comma or object end", text, at, config)
@@ -290,8 +360,39 @@ function decode_object(text, at, depth, slots, config)
   end
 end
 
+-- An object that is an element of an array, from its bracket. `state` is the array's: how many objects it had, and the
+-- template made of its second one. It is given up when it does not fit.
+local function decode_element(text, at, depth, slots, config, state)
+  check_depth(at, depth, slots, config)
+  local template = state.template
+  if template then
+    local object, behind, rest = decode_alike(text, at, depth + 1, slots + 2, config, template)
+    if object and not rest then
+      return object, behind
+    end
+    state.misses = state.misses + 1
+    if state.misses > 3 then
+      state.template = false
+    end
+    if object then
+      return decode_object(text, behind, depth + 1, slots + 2, config, object)
+    end
+  elseif template == nil and config.plain then
+    state.objects = state.objects + 1
+    if state.objects == 2 then
+      state.template = {pieces = {}, keys = {}, strings = {}, count = 0}
+      local object, behind = decode_object(text, at + 1, depth + 1, slots + 2, config, nil, state.template)
+      if state.template.count == 0 then
+        state.template = false
+      end
+      return object, behind
+    end
+  end
+  return decode_object(text, at + 1, depth + 1, slots + 2, config)
+end
+
 function decode_array(text, at, depth, slots, config)
-  local array, count, plain, first = {}, 0, config.plain, nil
+  local array, count, plain, first, state = {}, 0, config.plain, nil, nil
   at, first = skip_space(text, at)
   if first == 93 then
     if config.decode_array_with_array_mt then
@@ -304,6 +405,9 @@ function decode_array(text, at, depth, slots, config)
     local stop = first == 34 and plain and find(text, '"', at + 1, true)
     if stop then
       value, at = sub(text, at + 1, stop - 1), stop + 1
+    elseif first == 123 then
+      state = state or {objects = 0, misses = 0}
+      value, at = decode_element(text, at, depth, slots, config, state)
     else
       value, at = decode_other(text, at, first, depth, slots, config)
     end

@@ -78,6 +78,15 @@ local function measure(value)
   return count, regular and largest <= count
 end
 
+-- The frequent heads and numbers.
+local STRING_HEADS, SMALL = {}, {}
+for length = 0, 31 do
+  STRING_HEADS[length] = char(160 + length)
+end
+for number = 1, 127 do
+  SMALL[number] = char(number)
+end
+
 local append
 
 local function append_table(value, buffer, length, depth)
@@ -107,11 +116,11 @@ function append(value, buffer, length, depth)
   end
   length = length + 1
   if kind == "string" then
-    buffer[length] = head(#value, 160, 31, 217, 218)
+    buffer[length] = STRING_HEADS[#value] or head(#value, 160, 31, 217, 218)
     length = length + 1
     buffer[length] = value
   elseif kind == "number" then
-    buffer[length] = number_bytes(value)
+    buffer[length] = SMALL[value] or number_bytes(value)
   elseif kind == "boolean" then
     buffer[length] = value and "\195" or "\194"
   else
@@ -262,7 +271,11 @@ function decode(text, at, slots)
   elseif first >= 224 then
     return first - 256, at + 1
   elseif first >= 160 and first < 192 then
-    return string_at(text, at + 1, first - 160)
+    local last = at + first - 160
+    if last > #text then
+      error(MISSING, 0)
+    end
+    return sub(text, at + 1, last), last + 1
   elseif first < 144 then
     return decode_hash(text, at + 1, first - 128, slots)
   elseif first < 160 then

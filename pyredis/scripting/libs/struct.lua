@@ -202,9 +202,103 @@ local function pack_items(text, arguments)
   end
 end
 
+-- The quick way, for formats that have no alignment and no `c0`: a list of functions, one per item, each of which
+-- packs a value, or returns nil where only `pack_items` knows what to do.
+
+local function integer_packer(size, big)
+  return function(value)
+    if type(value) ~= "number" or value % 1 ~= 0 or value < -2147483648 or value >= 4294967296 then
+      return nil
+    elseif size == 1 then
+      return char(value % 256)
+    end
+    local low = value % 65536
+    local a, b = low % 256, floor(low / 256)
+    if size == 2 then
+      return big and char(b, a) or char(a, b)
+    elseif size == 4 then
+      local high = floor(value / 65536) % 65536
+      local c, d = high % 256, floor(high / 256)
+      return big and char(d, c, b, a) or char(a, b, c, d)
+    end
+    local bytes = integer_bytes(value, size)
+    return big and reverse(bytes) or bytes
+  end
+end
+
+local function packer(option, size, big)
+  if INTEGERS[option] then
+    return integer_packer(size, big)
+  elseif option == "x" then
+    return "\0"
+  end
+  return function(value)
+    local kind = type(value)
+    if option == "s" then
+      return kind == "string" and value .. "\0" or nil
+    elseif option == "c" then
+      return kind == "string" and #value >= size and sub(value, 1, size) or nil
+    elseif kind ~= "number" then
+      return nil
+    end
+    local bytes = (option == "f" and pack_single or pack_double)(value)
+    return big and reverse(bytes) or bytes
+  end
+end
+
+-- The functions of a format, or false; remembered for some formats.
+local function plan_for(plans, text, maker)
+  if plans.count >= 256 then
+    plans.of, plans.count = {}, 0
+  end
+  local ok, plan = pcall(function()
+    local state, items = new_state(text), {}
+    for option, size in next_item, state, 0 do
+      if option == "!" or option == "c" and size == 0 then
+        return false
+      elseif INTEGERS[option] or find(option, "[xfdsc]") then
+        items[#items + 1] = maker(option, size, state.big)
+      else
+        control(state, option)
+      end
+    end
+    return items
+  end)
+  plan = ok and plan
+  plans.of[text], plans.count = plan, plans.count + 1
+  return plan
+end
+
+local pack_plans = {of = {}, count = 0}
+
+-- The bytes, or nil if it takes `pack_items`.
+local function pack_quickly(plan, values)
+  local pieces, position = {}, 1
+  for index = 1, #plan do
+    local make = plan[index]
+    local piece = make
+    if make ~= "\0" then
+      position = position + 1
+      piece = make(values[position])
+      if not piece then
+        return nil
+      end
+    end
+    pieces[index] = piece
+  end
+  return concat(pieces)
+end
+
 local function pack(...)
   local text = check_string(1, (...), select("#", ...))
-  local result = finish(pcall(pack_items, text, {...}))
+  local plan = pack_plans.of[text]
+  if plan == nil then
+    plan = plan_for(pack_plans, text, packer)
+  end
+  local result = plan and pack_quickly(plan, {...})
+  if not result then
+    result = finish(pcall(pack_items, text, {...}))
+  end
   return result
 end
 
@@ -311,11 +405,88 @@ local function unpack_items(text, data, position, taken)
   end
 end
 
+-- The quick way to unpack: functions that take the data and the position, and return the value and the position
+-- behind it, or nil where only `unpack_items` knows what to do.
+local function unpacker(option, size, big)
+  if option == "x" then
+    return function(data, position)
+      return "\0", position <= #data and position + 1
+    end
+  elseif option == "s" then
+    return function(data, position)
+      local stop = find(data, "\0", position, true)
+      return stop and sub(data, position, stop - 1), stop and stop + 1
+    end
+  elseif option == "c" then
+    return function(data, position)
+      return sub(data, position, position + size - 1), position + size <= #data + 1 and position + size
+    end
+  elseif INTEGERS[option] and size <= 4 and size ~= 3 and size > 0 then
+    local limit = not UNSIGNED[option] and 2 ^ (size * 8 - 1)
+    return function(data, position)
+      local a, b, c, d = byte(data, position, position + size - 1)
+      local value
+      if size == 1 then
+        value = a
+      elseif size == 2 then
+        value = b and (big and a * 256 + b or b * 256 + a)
+      else
+        value = d and (big and ((a * 256 + b) * 256 + c) * 256 + d or ((d * 256 + c) * 256 + b) * 256 + a)
+      end
+      if value and limit and value >= limit then
+        value = value - 2 * limit
+      end
+      return value, position + size
+    end
+  end
+  local read = INTEGERS[option] and read_integer or read_float
+  return function(data, position)
+    local behind = position + size
+    return behind <= #data + 1 and read(data, position, size, big, UNSIGNED[option]), behind
+  end
+end
+
+local unpack_plans = {of = {}, count = 0}
+
+-- The values and how many, or nil if it takes `unpack_items`.
+local function unpack_quickly(plan, data, position)
+  local values, count = {}, 0
+  for index = 1, #plan do
+    local read = plan[index]
+    local value, behind = read.read(data, position)
+    if not value or not behind then
+      return nil
+    end
+    if not read.skipped then
+      count = count + 1
+      values[count] = value
+    end
+    position = behind
+  end
+  values[count + 1] = position
+  return values, count + 1
+end
+
+local function unpack_item(option, size, big)
+  return {read = unpacker(option, size, big), skipped = option == "x"}
+end
+
 local function unpack_all(...)
   local count = select("#", ...)
   local text, data, offset = ...
   text = check_string(1, text, count)
   data = check_string(2, data, count)
+  local plan = unpack_plans.of[text]
+  if plan == nil then
+    plan = plan_for(unpack_plans, text, unpack_item)
+  end
+  if plan and (offset == nil or type(offset) == "number" and offset >= 1 and offset <= #data and offset % 1 == 0)
+    and #plan < 1000 then
+    local values, found = unpack_quickly(plan, data, offset or 1)
+    if values then
+      return unpack(values, 1, found)
+    end
+  end
   offset = offset == nil and 1 or truncate(check_number(3, offset, count))
   if offset == 0 then
     arg_error(3, "offset must be 1 or greater")
