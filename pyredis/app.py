@@ -32,6 +32,7 @@ from pyredis.persistence.aof_load import LoadError
 from pyredis.persistence.files import Files
 from pyredis.persistence.start import Disk
 from pyredis.replication.node import Node
+from pyredis.scripting.engine import Engine
 
 __all__ = ["App", "all_commands", "run_server"]
 
@@ -50,6 +51,7 @@ class App:
         self.server = Server(config, log)
         self.server.config_file = config_file
         self.server.process = process
+        self.server.scripts = Engine(self.server)
         self.listeners = Listeners(self.server)
         self.disk = Disk(self.server, files or Files())
         self.replication = Node(self.server)

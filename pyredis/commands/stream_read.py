@@ -7,7 +7,7 @@ from typing import Final
 
 from pyredis.core.args import get_int, syntax_error
 from pyredis.core.blocked import BLOCKED_STREAM, block_for_keys, look_again_in
-from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
+from pyredis.core.client import CLIENT_DENY_BLOCKING, CLIENT_SCRIPT, Client
 from pyredis.core.command import (
     CMD_BLOCKING,
     CMD_MOVABLEKEYS,
@@ -78,6 +78,11 @@ def _parse(c: Client, argv: list[bytes], grouped: bool) -> _Request:
         word = argv[at].upper()
         more = len(argv) - at - 1
         if word == b"BLOCK" and more:
+            if c.flags & CLIENT_SCRIPT:
+                raise CommandError(
+                    b"ERR %b command is not allowed with BLOCK option from scripts"
+                    % (b"xreadgroup" if grouped else b"xread")
+                )
             at += 1
             request.timeout = get_int(argv[at], b"ERR timeout is not an integer or out of range")
             if request.timeout < 0:

@@ -37,6 +37,7 @@ CLIENT_UNBLOCKED: Final = 1 << 18  # waits no more, and goes on in a turn of its
 CLIENT_HAS_MORE: Final = 1 << 19  # has sent so much that others have a turn before it goes on
 CLIENT_UNACKNOWLEDGED: Final = 1 << 20  # its change could not be written to disk yet, so it has no reply yet
 CLIENT_TRACKING: Final = 1 << 24  # CLIENT TRACKING ON: what it reads is remembered, and it is told of changes
+CLIENT_SCRIPT: Final = 1 << 30  # the client that runs the commands of scripts
 
 CLIENT_STOP: Final = (
     CLIENT_BLOCKED
@@ -94,6 +95,42 @@ class Connection(Protocol):
 
     def fileno(self) -> int:
         """The socket's number; -1 if there is none."""
+
+
+class NoConnection:
+    """The connection of a client that is nobody's (a script's, a replayed file's): replies go nowhere."""
+
+    def write(self, data: bytes) -> None:
+        """Forget a reply."""
+
+    def close(self, flush: bool) -> None:
+        """Nothing to close."""
+
+    def may_run(self) -> bool:
+        """Nobody reads, so nothing piles up."""
+        return True
+
+    def resume_reading(self) -> None:
+        """Nothing was sent meanwhile."""
+
+    def limits_changed(self) -> None:
+        """No limits."""
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Nothing is ever sent, so there is nothing to wait for."""
+        callback()
+
+    def output_bytes(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def input_bytes(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def fileno(self) -> int:
+        """There is no socket."""
+        return -1
 
 
 class BlockedState:

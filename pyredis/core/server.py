@@ -43,6 +43,7 @@ from pyredis.core.multi import discard_transaction, touch_all_watched_keys, touc
 from pyredis.core.notify import publish_keyspace_event
 from pyredis.core.propagate import propagate_expired, propagate_fields_expired
 from pyredis.core.replication import Replication
+from pyredis.core.scripts import Scripts
 from pyredis.core.slowlog import Slowlog
 from pyredis.core.stats import Stats
 from pyredis.core.tracking import Tracking
@@ -150,6 +151,7 @@ class Server(KeyspaceState):
         self.background: Background | None = None
         """What is writing the keyspace to disk at the moment."""
         self.stats = Stats()
+        self.scripts = Scripts()
         self.slowlog = Slowlog()
         self.latency = LatencyMonitor()
         self.on_shutdown: Callable[[int], None] | None = None

@@ -8,11 +8,11 @@ are set all the same, and what is due goes by the usual way once the time is the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from pyredis.core.client import CLIENT_DENY_BLOCKING, CLIENT_MASTER, Client
+from pyredis.core.client import CLIENT_DENY_BLOCKING, CLIENT_MASTER, Client, NoConnection
 from pyredis.core.command import Command
 from pyredis.core.dispatch import lookup_command
 from pyredis.persistence.aof_commands import AofDamage, read_commands
@@ -27,42 +27,6 @@ _AT_ONCE: Final = 256
 
 class LoadError(Exception):
     """Files that cannot be loaded; the text is for the log, and the server does not start."""
-
-
-class NoConnection:
-    """The connection of a client that only replays: replies go nowhere."""
-
-    def write(self, data: bytes) -> None:
-        """Forget a reply."""
-
-    def close(self, flush: bool) -> None:
-        """Nothing to close."""
-
-    def may_run(self) -> bool:
-        """Nobody reads, so nothing piles up."""
-        return True
-
-    def resume_reading(self) -> None:
-        """Nothing was sent meanwhile."""
-
-    def limits_changed(self) -> None:
-        """No limits."""
-
-    def when_drained(self, callback: Callable[[], None]) -> None:
-        """Nothing is ever sent, so there is nothing to wait for."""
-        callback()
-
-    def output_bytes(self) -> int:
-        """Nothing waits."""
-        return 0
-
-    def input_bytes(self) -> int:
-        """Nothing waits."""
-        return 0
-
-    def fileno(self) -> int:
-        """There is no socket."""
-        return -1
 
 
 class Replay:

@@ -96,8 +96,9 @@ def _zero(layout: struct.Struct) -> Callable[[int], bytes]:
 class Libraries:
     """The libraries of one interpreter, each a Lua table that is nowhere else yet.
 
-    ``math_random`` and ``math_randomseed`` are the functions that replace Lua's own. ``newer``: with what came after
-    Redis 7.0. The interpreter must have ``encoding=None``, and still its ``debug`` library.
+    ``math_random`` and ``math_randomseed`` are the functions that replace Lua's own, ``common`` is what they share.
+    ``newer``: with what came after Redis 7.0. The interpreter must have ``encoding=None``, and still its ``debug``
+    library.
     """
 
     def __init__(self, lua: Any, newer: bool) -> None:
@@ -108,7 +109,7 @@ class Libraries:
         def glue(pack: Callable[[float], bytes], layout: struct.Struct) -> Any:
             return lua.execute(_GLUE, pack, _zero(layout))
 
-        common = load("common.lua")
+        self.common = common = load("common.lua")
         self.null = lua.execute(_NULL)
         array_metatable = lua.execute(b"return {__is_cjson_array = true}")
         decode = load("cjson_decode.lua", common, self.null, array_metatable)

@@ -1,0 +1,272 @@
+"""``redis.call`` and its like: commands that a script runs, through the core's own tables and bookkeeping.
+
+A command that needs no check now is found in a table, as for any other client; the others are asked Redis's questions
+in its order. Nothing here may raise: an exception would reach the script as a Python object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha1
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from pyredis.core.acl import ALLOWED, DENIED_CMD, DENIED_KEY
+from pyredis.core.client import (
+    CLIENT_DENY_BLOCKING,
+    CLIENT_NO_TOUCH,
+    CLIENT_SCRIPT,
+    CLIENT_TRACKING,
+    Client,
+    NoConnection,
+)
+from pyredis.core.command import CMD_NOSCRIPT, CMD_WRITE, Command
+from pyredis.core.dispatch import EMPTY, after_command, call, error_reply, lookup_command
+from pyredis.core.propagate import flush
+from pyredis.lib.histogram import UNIT_BITS
+from pyredis.resp.errors import CommandError
+from pyredis.scripting.convert import AGAIN, CODE_ERROR, Converter
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+_FLAGS: Final = CLIENT_SCRIPT | CLIENT_DENY_BLOCKING
+
+_UNKNOWN: Final = b"ERR Unknown Redis command called from script"
+_ARITY: Final = b"ERR Wrong number of args calling Redis command from script"
+_NOT_ALLOWED: Final = b"ERR This Redis command is not allowed from script"
+_READ_ONLY: Final = b"ERR Write commands are not allowed from read-only scripts."
+
+
+class Calls:
+    """The commands of the script that runs now."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.client = Client(server, 0, NoConnection(), b"lua", b"")
+        """Runs the commands, in the name of ``caller``."""
+        self.client.authenticated = True
+        self.client.flags = _FLAGS
+        self.caller: Client = self.client
+        self.fast: dict[bytes, Command] = EMPTY
+        """The commands that may run without a question."""
+        self.read_only = False
+        self.wrote = False
+        """Whether a command that writes was run: such a script cannot be killed."""
+        self.kill = b""
+        """Why the script must end: the error that it gets."""
+        self._readonly_tables: dict[int, tuple[dict[bytes, Command], dict[bytes, Command]]] = {}
+
+    def begin(self, caller: Client, read_only: bool) -> None:
+        """A script of this client begins."""
+        c = self.client
+        c.db, c.user, c.resp = caller.db, caller.user, 2
+        self.caller, self.read_only, self.wrote, self.kill = caller, read_only, False, b""
+        if self.server.gates or caller.flags & (CLIENT_TRACKING | CLIENT_NO_TOUCH):
+            self.fast = EMPTY
+        elif read_only:
+            self.fast = self._without_writes(caller.user.fast)
+        else:
+            self.fast = caller.user.fast
+
+    def _without_writes(self, fast: dict[bytes, Command]) -> dict[bytes, Command]:
+        known = self._readonly_tables.get(id(fast))
+        if known is not None and known[0] is fast:
+            return known[1]
+        if len(self._readonly_tables) > 100:
+            self._readonly_tables.clear()
+        table = {name: cmd for name, cmd in fast.items() if not cmd.flags & CMD_WRITE}
+        self._readonly_tables[id(fast)] = fast, table
+        return table
+
+    def functions(self, converter: Converter) -> dict[bytes, Callable[..., Any]]:
+        """What an interpreter calls, by name."""
+        return {
+            b"call": self._make_call(converter),
+            b"packed": self._make_packed(converter),
+            b"acl": self._guarded(self._may_run),
+            b"log": self._guarded(self._log),
+            b"setresp": self._guarded(self._set_resp),
+            b"set_repl": self._guarded(self._set_repl),
+            b"sha1": self._guarded(_sha1hex),
+        }
+
+    def tick(self) -> bytes | None:
+        """Every 100,000 instructions of a script: why it must end, None if it may go on."""
+        return self.kill or None
+
+    # --- commands ---------------------------------------------------------------------------------------------
+
+    def _make_call(self, converter: Converter) -> Callable[..., Any]:
+        server, c = self.server, self.client
+        convert = converter.convert
+        join = b"".join
+
+        def redis_call(*arguments: Any) -> Any:
+            try:
+                cmd = self.fast.get(arguments[0]) if arguments else None
+                if cmd is None or not cmd.argc_min <= len(arguments) <= cmd.argc_max:
+                    return self._checked_call(converter, arguments)
+                try:
+                    join(arguments)
+                except TypeError:
+                    return self._checked_call(converter, arguments)
+                if cmd.flags & CMD_WRITE:
+                    self.wrote = True
+                argv = list(arguments)
+                dirty = server.dirty
+                started = perf_counter_ns()
+                try:
+                    reply = cmd.proc(c, argv)  # type: ignore[misc]  # only commands with a body are in the table
+                except CommandError as e:
+                    reply = error_reply(server, e.message)
+                    cmd.failed_calls += 1
+                elapsed = perf_counter_ns() - started
+                cmd.calls += 1
+                cmd.nsec += elapsed
+                unit = elapsed >> UNIT_BITS
+                histogram = cmd.histogram
+                histogram[unit] = histogram.get(unit, 0) + 1
+                if elapsed > server.slowlog_threshold_ns:
+                    server.slow_command(self.caller, cmd, argv, elapsed)
+                if server.feeders:
+                    after_command(c, argv, dirty)
+                if reply is None:
+                    return self._internal_error(cmd)
+                return convert(reply, c.resp)
+            except BaseException:
+                return self._caught()
+
+        return redis_call
+
+    def _make_packed(self, converter: Converter) -> Callable[[bytes, bytes], Any]:
+        def redis_call_packed(sizes: bytes, data: bytes) -> Any:
+            """A call with many arguments: their lengths, and all of them in one string."""
+            try:
+                return self._checked_call(converter, tuple(_split(sizes, data)))
+            except BaseException:
+                return self._caught()
+
+        return redis_call_packed
+
+    def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except BaseException:
+                self._caught()
+                return None
+
+        return guarded
+
+    def _caught(self) -> tuple[None, int, bytes]:
+        self.server.log_exception(b"in a script's call")
+        return None, CODE_ERROR, b"ERR internal error"
+
+    def _internal_error(self, cmd: Command) -> tuple[None, int, bytes]:
+        self.server.log.warning(f"'{cmd.fullname.decode()}' gave no reply to a script")
+        return None, CODE_ERROR, b"ERR internal error"
+
+    def _checked_call(self, converter: Converter, arguments: tuple[Any, ...]) -> Any:
+        """A call that needs all questions asked, or whose arguments are not strings yet."""
+        argv: list[bytes] = []
+        for argument in arguments:
+            if type(argument) is bytes:
+                argv.append(argument)
+            elif type(argument) is int and 0 < abs(argument) < 10**17:
+                argv.append(b"%d" % argument)
+            else:
+                # Lua converts it, or refuses: an integer may be a negative zero that Python does not know.
+                return AGAIN
+        if not argv:
+            return AGAIN
+        server, c = self.server, self.client
+        cmd = lookup_command(server, argv)
+        refusal = self._refusal(cmd, argv)
+        if refusal is not None:
+            if cmd is not None:
+                cmd.rejected_calls += 1
+            server.count_error(refusal)
+            return None, CODE_ERROR, refusal
+        assert cmd is not None
+        if cmd.flags & CMD_WRITE:
+            self.wrote = True
+        caller = self.caller
+        c.flags = _FLAGS | caller.flags & CLIENT_NO_TOUCH
+        tracking = server.tracking if caller.flags & CLIENT_TRACKING else None
+        reply = call(c, cmd, argv)
+        c.flags = _FLAGS
+        if tracking is not None and cmd.flags & CMD_WRITE == 0:
+            tracking.remember(caller, cmd, argv)
+        if reply is None:
+            return self._internal_error(cmd)
+        return converter.convert(reply, c.resp)
+
+    def _refusal(self, cmd: Command | None, argv: list[bytes]) -> bytes | None:
+        """Why a command may not run in this script; None if it may."""
+        if cmd is None:
+            return _UNKNOWN
+        if not cmd.argc_min <= len(argv) <= cmd.argc_max or cmd.proc is None:
+            return _ARITY
+        if cmd.flags & CMD_NOSCRIPT:
+            return _NOT_ALLOWED
+        reason, at = self.caller.user.check(cmd, argv)
+        if reason != ALLOWED:
+            return self._denied(cmd, argv, reason, at)
+        if cmd.flags & CMD_WRITE:
+            if self.read_only:
+                return _READ_ONLY
+            return self.server.disk_error()
+        return None
+
+    def _denied(self, cmd: Command, argv: list[bytes], reason: int, at: int) -> bytes:
+        name = cmd.fullname if reason == DENIED_CMD else argv[at]
+        self.server.users.log.add(self.caller, reason, name, argv, context=b"lua")
+        if reason == DENIED_CMD:
+            return b"ERR The user executing the script can't run this command or subcommand"
+        if reason == DENIED_KEY:
+            return (
+                b"ERR The user executing the script can't access at least one of the keys mentioned in the command "
+                b"arguments"
+            )
+        return b"ERR The user executing the script can't publish to the channel mentioned in the command"
+
+    # --- the other functions ----------------------------------------------------------------------------------
+
+    def _may_run(self, sizes: bytes, data: bytes) -> bool | None:
+        """``redis.acl_check_cmd``; None if there is no such command."""
+        argv = _split(sizes, data)
+        cmd = lookup_command(self.server, argv)
+        if cmd is None:
+            return None
+        return self.caller.user.check(cmd, argv)[0] == ALLOWED
+
+    def _log(self, level: int, text: bytes) -> None:
+        log = self.server.log
+        (log.debug, log.verbose, log.notice, log.warning)[level](text.decode("utf-8", "surrogateescape"))
+
+    def _set_resp(self, version: int) -> None:
+        self.client.resp = version
+
+    def _set_repl(self, flags: int) -> None:
+        pass
+
+    def flush(self) -> None:
+        """The script has ended: what it changed leaves as one unit."""
+        if not self.server.nesting and self.server.also_propagate:
+            flush(self.server)
+
+
+def _sha1hex(text: bytes) -> bytes:
+    return sha1(text).hexdigest().encode()
+
+
+def _split(sizes: bytes, data: bytes) -> list[bytes]:
+    """Arguments from their lengths (``b"3,1,0"``) and all of them in one string."""
+    argv = []
+    at = 0
+    for size in sizes.split(b","):
+        end = at + int(size)
+        argv.append(data[at:end])
+        at = end
+    return argv

@@ -1,0 +1,182 @@
+"""Scripts of one server: the cache of EVAL, and the running of one script.
+
+Scripts that came with EVAL alone are kept in the order of their last use, and the oldest goes when there are too many;
+those of SCRIPT LOAD stay until SCRIPT FLUSH.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, Final
+
+from pyredis.core.dispatch import error_reply
+from pyredis.core.propagate import flush, prevent
+from pyredis.core.scripts import Scripts
+from pyredis.resp.errors import CommandError, sanitize
+from pyredis.resp.reply import NULL, bulk, error, integer
+from pyredis.scripting.calls import Calls
+from pyredis.scripting.interpreter import CompileError, Interpreter
+from pyredis.scripting.shebang import COMPATIBLE, NO_WRITES, script_flags
+
+if TYPE_CHECKING:
+    from pyredis.core.client import Client
+    from pyredis.core.server import Server
+
+_MOST_EVALUATED: Final = 500
+"""Scripts of EVAL that are kept."""
+_SMALLEST: Final = -(1 << 63)
+"""What a number that is no 64-bit integer becomes."""
+
+
+class Script:
+    """A compiled script. ``loaded``: by SCRIPT LOAD, so that it stays."""
+
+    __slots__ = ("flags", "handle", "loaded", "sha", "size")
+
+    def __init__(self, sha: bytes, handle: int, flags: int, size: int) -> None:
+        self.sha = sha
+        self.handle = handle
+        self.flags = flags
+        self.size = size
+        self.loaded = False
+
+
+class Engine(Scripts):
+    """Runs scripts; see :class:`pyredis.core.scripts.Scripts`."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+        self.calls = Calls(server)
+        self.scripts: dict[bytes, Script] = {}
+        """SHA-1 (hexadecimal) → script."""
+        self._evaluated: dict[bytes, None] = {}
+        """Those of EVAL alone, the one whose last use is longest ago first."""
+        self._interpreter: Interpreter | None = None
+        self._bytes = 0
+
+    # --- figures ----------------------------------------------------------------------------------------------
+
+    def cached(self) -> int:
+        return len(self.scripts)
+
+    def cached_bytes(self) -> int:
+        return self._bytes
+
+    def memory(self) -> tuple[int, int]:
+        return (self._interpreter.memory() if self._interpreter is not None else 0), 0
+
+    # --- the cache --------------------------------------------------------------------------------------------
+
+    def load(self, body: bytes) -> Script:
+        """Compile a script, or find it compiled, and keep it (SCRIPT LOAD). Raises CommandError."""
+        script = self._script(body)
+        if not script.loaded:
+            script.loaded = True
+            del self._evaluated[script.sha]
+        return script
+
+    def evaluated(self, body: bytes) -> Script:
+        """The script of an EVAL. Raises CommandError."""
+        script = self._script(body)
+        if not script.loaded:
+            # The last one now.
+            del self._evaluated[script.sha]
+            self._evaluated[script.sha] = None
+        return script
+
+    def known(self, sha: bytes) -> Script:
+        """The script of an EVALSHA. Raises CommandError."""
+        script = self.scripts.get(sha) or self.scripts.get(sha.lower())
+        if script is None:
+            raise CommandError(b"NOSCRIPT No matching script. Please use EVAL.")
+        if not script.loaded:
+            del self._evaluated[script.sha]
+            self._evaluated[script.sha] = None
+        return script
+
+    def flush(self) -> None:
+        """Forget all scripts, and the interpreter with them."""
+        self.scripts.clear()
+        self._evaluated.clear()
+        self._bytes = 0
+        self._interpreter = None
+
+    def _script(self, body: bytes) -> Script:
+        sha = sha1(body, usedforsecurity=False).hexdigest().encode()
+        script = self.scripts.get(sha)
+        if script is not None:
+            return script
+        flags, text = script_flags(body)
+        interpreter = self._started()
+        try:
+            handle = interpreter.compile(text)
+        except CompileError as e:
+            raise CommandError(b"ERR Error compiling script (new function): " + sanitize(e.message)) from e
+        script = self.scripts[sha] = Script(sha, handle, flags, len(body))
+        self._bytes += len(body)
+        self._evaluated[sha] = None
+        if len(self._evaluated) > _MOST_EVALUATED:
+            oldest = self.scripts.pop(next(iter(self._evaluated)))
+            del self._evaluated[oldest.sha]
+            self._bytes -= oldest.size
+            interpreter.forget(oldest.handle)
+            self.evicted += 1
+        return script
+
+    def _started(self) -> Interpreter:
+        if self._interpreter is None:
+            self._interpreter = Interpreter(self.calls, self.server.redis_version, self.server.compat)
+        return self._interpreter
+
+    # --- running ----------------------------------------------------------------------------------------------
+
+    def run_script(self, c: Client, script: Script, keys: int, arguments: list[bytes], read_only: bool) -> bytes:
+        """Run a script: its reply. ``keys`` of the arguments are keys; ``read_only``: EVAL_RO. Raises CommandError."""
+        flags = script.flags
+        if flags != COMPATIBLE:
+            self._may_run(flags, read_only)
+        interpreter = self._started()
+        server = self.server
+        self.calls.begin(c, read_only or bool(flags & NO_WRITES))
+        server.nesting += 1
+        try:
+            result = interpreter.run(script.handle, c.resp, keys, arguments)
+        finally:
+            server.nesting -= 1
+        if not server.nesting and server.also_propagate:
+            flush(server)
+        prevent(c)  # its effects have been propagated
+        return self._reply(result, script.sha, c.resp)
+
+    def _may_run(self, flags: int, read_only: bool) -> None:
+        """Whether a script that has declared what it does may run now. Raises CommandError."""
+        if not flags & NO_WRITES:
+            failure = self.server.disk_error()
+            if failure is not None:
+                raise CommandError(failure)
+            if read_only:
+                raise CommandError(b"ERR Can not execute a script with write flag using *_ro command.")
+
+    def _reply(self, result: Any, name: bytes, resp: int) -> bytes:
+        """The reply that an interpreter's result means; see ``api.lua``."""
+        kind = type(result)
+        if kind is bytes:
+            return bulk(result)
+        if kind is int:
+            return integer(result)
+        if kind is float:
+            return integer(int(result) if -(2.0**63) <= result < 2.0**63 else _SMALLEST)
+        if kind is not tuple:
+            return NULL[resp]
+        if len(result) == 2:
+            encoded: bytes = result[1]
+            return encoded
+        _, _, message, source, line, counted = (*result, None, None, None)[:6]
+        if source:
+            message += b" script: %b, on %b:%d." % (name, source, line)
+        elif source is None:
+            message += b" script: %b." % name
+        if not counted:
+            return error_reply(self.server, message)
+        return error(sanitize(message))

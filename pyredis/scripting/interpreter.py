@@ -1,0 +1,138 @@
+"""One Lua interpreter: the sandbox, what is compiled in it, and how much memory it may take.
+
+Lua's allocator has a hard limit. An allocation that fails in Lua is an error that the script gets; one that fails while
+values are handed over would end the process. So scripts get their error at a soft limit below it, before anything is
+handed over, and large values are asked for room.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from pyredis.scripting.convert import Converter
+from pyredis.scripting.libs import Libraries
+from pyredis.scripting.libs.tailcalls import without_tail_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyredis.scripting.calls import Calls
+
+_SOFT_LIMIT: Final = 1 << 30
+"""Bytes from which on a script gets an error instead of more."""
+_SLACK: Final = 64 << 20
+"""Bytes above the soft limit that are left for values which are handed over."""
+_COLLECT_AT: Final = 64 << 20
+"""Bytes in use after a script from which on garbage is collected at once."""
+_AT_ONCE: Final = 1000
+"""Arguments handed over in one call."""
+
+_SOURCES: Final = ("sandbox.lua", "reply.lua", "api.lua")
+_LIBRARIES: Final = ("common", "bit", "cjson", "cjson_decode", "cmsgpack", "struct", "random")
+
+
+class CompileError(Exception):
+    """A script does not compile; ``message`` says why, in Lua's words."""
+
+    def __init__(self, message: bytes) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def _source(name: str) -> bytes:
+    return resources.files("pyredis.scripting").joinpath(name).read_bytes()
+
+
+def _no_attributes(obj: object, name: object, setting: bool) -> Any:
+    """Nothing of a Python object can be reached from Lua."""
+    raise AttributeError
+
+
+class Interpreter:
+    """Lua 5.1 with Redis's globals. ``calls`` is what ``redis.call`` and the like do."""
+
+    def __init__(self, calls: Calls, version: bytes, compat: int) -> None:
+        # Loading it takes milliseconds, which a server without scripts need not wait for.
+        from lupa.lua51 import LuaRuntime
+
+        self._lua = lua = LuaRuntime(
+            encoding=None,
+            attribute_filter=_no_attributes,
+            register_eval=False,
+            register_builtins=False,
+            unpack_returned_tuples=True,
+            max_memory=_SOFT_LIMIT + _SLACK,
+        )
+        converter = Converter(lua.table_from, self.has_room)
+        sources = {b"=" + name.encode(): True for name in _SOURCES}
+        sources |= {b"@" + name.encode() + b".lua": True for name in _LIBRARIES}
+        soft_limit = _SOFT_LIMIT // 1024
+        table = lua.table_from
+        self._hide_host(calls.tick)
+        libraries = Libraries(lua, compat > 700)
+        sandbox = self._load(
+            "sandbox.lua",
+            table(sources),
+            _SOFT_LIMIT // 2,
+            soft_limit,
+            without_tail_calls,
+            calls.tick,
+            table({name.encode(): getattr(libraries, name) for name in ("bit", "cjson", "cmsgpack", "struct")}),
+            libraries.common,
+            libraries.math_random,
+            libraries.math_randomseed,
+        )
+        encode = self._load("reply.lua")
+        major, minor, patch = version.split(b".")
+        numbers = (int(major) << 16) | (int(minor) << 8) | int(patch)
+        config = table({b"version": version, b"version_number": numbers})
+        api = self._load("api.lua", sandbox, encode, soft_limit, config, table(calls.functions(converter)))
+        sandbox[b"seal"]()
+        self._compile: Callable[..., Any] = api[b"compile"]
+        self._forget: Callable[[int], None] = api[b"forget"]
+        self._push: Callable[..., None] = api[b"push"]
+        self._run: Callable[..., Any] = api[b"run"]
+
+    def _load(self, name: str, *arguments: Any) -> Any:
+        return self._lua.compile(_source(name), name=b"=" + name.encode())(*arguments)
+
+    def _hide_host(self, function: Callable[..., Any]) -> None:
+        """A Python function can be called, and nothing else: not even its name can be seen."""
+        self._lua.execute(
+            b"local meta = debug.getmetatable(...) "
+            b"meta.__index, meta.__newindex, meta.__tostring, meta.__metatable = nil, nil, nil, false",
+            function,
+        )
+
+    def has_room(self, size: int) -> bool:
+        """Whether a value of so many bytes may be handed over."""
+        return bool(self._lua.get_memory_used() + size < _SOFT_LIMIT)
+
+    def memory(self) -> int:
+        """Bytes in use."""
+        return int(self._lua.get_memory_used(total=True))
+
+    def compile(self, text: bytes) -> int:
+        """A handle for a script. Raises CompileError."""
+        if not self.has_room(4 * len(text)):
+            raise CompileError(b"not enough memory")
+        compiled = self._compile(text)
+        if type(compiled) is int:
+            return compiled
+        raise CompileError(compiled[1])
+
+    def forget(self, handle: int) -> None:
+        """A script will not run any more."""
+        self._forget(handle)
+
+    def run(self, handle: int, resp: int, keys: int, arguments: list[bytes]) -> Any:
+        """Run a script: a string or number that it returned, or a tuple as ``api.lua`` delivers it."""
+        if len(arguments) > _AT_ONCE:
+            for at in range(0, len(arguments), _AT_ONCE):
+                self._push(*arguments[at : at + _AT_ONCE])
+            arguments = []
+        result = self._run(handle, resp, keys, *arguments)
+        if self._lua.get_memory_used() > _COLLECT_AT:
+            self._lua.gccollect()
+        return result

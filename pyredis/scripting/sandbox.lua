@@ -1,0 +1,521 @@
+-- The globals that scripts see: Lua's own library, less what could reach out of the interpreter, and read-only.
+--
+-- Lua 5.1 has no read-only tables, so a script holds an empty stand-in for each shared table, whose metatable leads to
+-- the table itself; the functions that go past metatables (rawset, next, table.insert …) know the stand-ins. What is
+-- shared by scripts can so be changed by none of them.
+--
+-- Takes: the sources that are ours (a set of names as getinfo has them), the largest size of a string, the KB in use
+-- from which on a script gets an error instead of more, a function that takes the tail calls out of bytecode, one that
+-- says why a long script must end (nothing if it may go on), the libraries by name, what they share, and what
+-- replaces math.random.
+local sources, max_string, soft_limit, patch, tick, libraries, common, random, randomseed = ...
+
+local error, getmetatable, loadstring, next, pairs, pcall = error, getmetatable, loadstring, next, pairs, pcall
+local rawget, rawset, select, setfenv, setmetatable = rawget, rawset, select, setfenv, setmetatable
+local tonumber, tostring, type, collectgarbage = tonumber, tostring, type, collectgarbage
+local concat, insert, foreach = table.concat, table.insert, table.foreach
+local rep, byte, sub, format, gsub, dump = string.rep, string.byte, string.sub, string.format, string.gsub, string.dump
+local floor, getinfo, sethook = math.floor, debug.getinfo, debug.sethook
+local create, resume = coroutine.create, coroutine.resume
+
+local READONLY = "Attempt to modify a readonly table"
+local OUT_OF_MEMORY = "not enough memory"
+local HOOK_COUNT = 100000
+
+local arg_error = common.arg_error
+
+local function got(position, value, count)
+  return count < position and "no value" or type(value)
+end
+
+-- Stand-ins -----------------------------------------------------------------------------------------------------
+
+local reals = {}  -- stand-in → the table it stands for
+local metas = {}  -- stand-in → what getmetatable says of it
+
+local function refuse()
+  error(READONLY, 2)
+end
+
+local function readonly(real, meta)
+  local stand_in = setmetatable({}, {__index = real, __newindex = refuse})
+  reals[stand_in] = real
+  metas[stand_in] = meta
+  return stand_in
+end
+
+local function undefined(_, name)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+
+local facade_of_globals = readonly({__index = undefined})
+
+-- A table of globals; its stand-in is the environment of scripts.
+local function new_globals(content)
+  setmetatable(content, {__index = undefined})
+  return readonly(content, facade_of_globals)
+end
+
+-- Basic functions -----------------------------------------------------------------------------------------------
+
+local base = {
+  _VERSION = _VERSION, assert = assert, error = error, gcinfo = gcinfo, ipairs = ipairs, rawequal = rawequal,
+  select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, xpcall = xpcall,
+}
+
+local string_facade  -- what scripts get as the metatable of strings
+
+function base.getmetatable(...)
+  local object = ...
+  local count = select("#", ...)
+  if count == 0 then
+    arg_error(1, "value expected")
+  elseif type(object) == "string" then
+    return string_facade
+  elseif reals[object] then
+    return metas[object]
+  elseif type(object) == "userdata" then
+    return nil
+  end
+  return getmetatable(object)
+end
+
+function base.setmetatable(...)
+  local object, meta = ...
+  local count = select("#", ...)
+  if type(object) ~= "table" then
+    arg_error(1, "table expected, got " .. got(1, object, count))
+  elseif count < 2 or (meta ~= nil and type(meta) ~= "table") then
+    arg_error(2, "nil or table expected")
+  elseif reals[object] then
+    error(READONLY, 0)
+  end
+  local old = getmetatable(object)
+  if old and rawget(old, "__metatable") ~= nil then
+    error("cannot change a protected metatable", 2)
+  end
+  return setmetatable(object, meta)
+end
+
+local function next_of_stand_in(stand_in, key)
+  return next(reals[stand_in] or stand_in, key)
+end
+
+function base.next(...)
+  local object, key = ...
+  if type(object) ~= "table" then
+    arg_error(1, "table expected, got " .. got(1, object, select("#", ...)))
+  end
+  return next(reals[object] or object, key)
+end
+
+function base.pairs(...)
+  local object = ...
+  if type(object) ~= "table" then
+    arg_error(1, "table expected, got " .. got(1, object, select("#", ...)))
+  elseif reals[object] then
+    return next_of_stand_in, object, nil
+  end
+  return pairs(object)
+end
+
+function base.rawget(...)
+  local object, key = ...
+  local count = select("#", ...)
+  if type(object) ~= "table" then
+    arg_error(1, "table expected, got " .. got(1, object, count))
+  elseif count < 2 then
+    arg_error(2, "value expected")
+  end
+  return rawget(reals[object] or object, key)
+end
+
+function base.rawset(...)
+  local object, key, value = ...
+  local count = select("#", ...)
+  if type(object) ~= "table" then
+    arg_error(1, "table expected, got " .. got(1, object, count))
+  elseif count < 2 then
+    arg_error(2, "value expected")
+  elseif count < 3 then
+    arg_error(3, "value expected")
+  elseif reals[object] then
+    error(READONLY, 0)
+  elseif key == nil then
+    error("table index is nil", 0)
+  elseif key ~= key then
+    error("table index is NaN", 0)
+  end
+  return rawset(object, key, value)
+end
+
+-- As Redis's: of a table that was thrown, only the text comes out.
+local function protected(ok, failure, ...)
+  if not ok and type(failure) == "table" then
+    local text = failure.err
+    if type(text) == "string" or type(text) == "number" then
+      return false, text
+    end
+  end
+  return ok, failure, ...
+end
+
+function base.pcall(...)
+  if select("#", ...) == 0 then
+    arg_error(1, "value expected")
+  end
+  return protected(pcall(...))
+end
+
+-- Memory is the interpreter's own: what would change how it is collected for all scripts changes nothing.
+local OPTIONS = {stop = 0, restart = 0, collect = true, count = true, step = true, setpause = 200, setstepmul = 200}
+
+function base.collectgarbage(...)
+  local option, argument = ...
+  if option == nil then
+    option = "collect"
+  elseif type(option) ~= "string" and type(option) ~= "number" then
+    arg_error(1, "string expected, got " .. type(option))
+  elseif OPTIONS[option] == nil then
+    arg_error(1, "invalid option '" .. option .. "'")
+  end
+  if argument ~= nil and not tonumber(argument) then
+    arg_error(2, "number expected, got " .. type(argument))
+  end
+  if OPTIONS[option] == true then
+    return collectgarbage(option, argument and tonumber(argument) or 0)
+  end
+  return OPTIONS[option]
+end
+
+-- Loading -------------------------------------------------------------------------------------------------------
+
+local globals  -- the environment of what is loaded
+
+-- A chunk without tail calls: most functions that scripts call are Lua's here and C's in Redis, where a caller whose
+-- last call is to C stays on the stack, and in the error's position.
+local function compile(text, name)
+  local chunk, failure = loadstring(text, name)
+  if not chunk then
+    return nil, failure
+  elseif collectgarbage("count") > soft_limit then
+    error(OUT_OF_MEMORY, 0)
+  end
+  return loadstring(patch(dump(chunk)))
+end
+
+-- Bytecode is refused with the words that a parser has for its first byte.
+local function load_text(text, name)
+  local display = name or text
+  local chunk, failure
+  if byte(text) == 27 then
+    chunk, failure = loadstring("\1", display)
+    failure = gsub(failure, "char%(1%)", "char(27)")
+    return nil, failure
+  end
+  chunk, failure = compile(text, display)
+  if not chunk then
+    return nil, failure
+  end
+  return setfenv(chunk, globals)
+end
+
+function base.loadstring(...)
+  local text, name = ...
+  local count = select("#", ...)
+  if type(text) == "number" then
+    text = tostring(text)
+  elseif type(text) ~= "string" then
+    arg_error(1, "string expected, got " .. got(1, text, count))
+  end
+  if type(name) == "number" then
+    name = tostring(name)
+  elseif name ~= nil and type(name) ~= "string" then
+    arg_error(2, "string expected, got " .. type(name))
+  end
+  return load_text(text, name)
+end
+
+function base.load(...)
+  local reader, name = ...
+  if type(reader) ~= "function" then
+    arg_error(1, "function expected, got " .. got(1, reader, select("#", ...)))
+  end
+  if type(name) == "number" then
+    name = tostring(name)
+  elseif name ~= nil and type(name) ~= "string" then
+    arg_error(2, "string expected, got " .. type(name))
+  end
+  local pieces = {}
+  while true do
+    local ok, piece = pcall(reader)
+    if not ok then
+      return nil, piece
+    elseif piece == nil or piece == "" then
+      break
+    elseif type(piece) ~= "string" and type(piece) ~= "number" then
+      return nil, "reader function must return a string"
+    end
+    pieces[#pieces + 1] = piece
+  end
+  return load_text(concat(pieces), name or "=(load)")
+end
+
+-- Tables --------------------------------------------------------------------------------------------------------
+
+local tables = {}
+for name, value in pairs(table) do
+  tables[name] = value
+end
+
+function tables.insert(...)
+  local object = ...
+  local count = select("#", ...)
+  if type(object) ~= "table" then
+    arg_error(1, "table expected, got " .. got(1, object, count))
+  elseif reals[object] then
+    error(READONLY, 0)
+  elseif count == 3 then
+    local _, position = ...
+    if not tonumber(position) then
+      arg_error(2, "number expected, got " .. type(position))
+    end
+  elseif count ~= 2 then
+    error("wrong number of arguments to 'insert'", 2)
+  end
+  insert(...)
+end
+
+function tables.foreach(...)
+  local object, visit = ...
+  local count = select("#", ...)
+  if type(object) ~= "table" then
+    arg_error(1, "table expected, got " .. got(1, object, count))
+  elseif type(visit) ~= "function" then
+    arg_error(2, "function expected, got " .. got(2, visit, count))
+  end
+  return foreach(reals[object] or object, visit)
+end
+
+-- Strings -------------------------------------------------------------------------------------------------------
+
+local strings = {}
+for name, value in pairs(string) do
+  strings[name] = value
+end
+
+-- C's repeats nothing a billion times, and piece by piece.
+function strings.rep(...)
+  local text, times = ...
+  local count = select("#", ...)
+  if type(text) == "number" then
+    text = tostring(text)
+  elseif type(text) ~= "string" then
+    arg_error(1, "string expected, got " .. got(1, text, count))
+  end
+  local number = tonumber(times)
+  if not number or (type(times) ~= "number" and type(times) ~= "string") then
+    arg_error(2, "number expected, got " .. got(2, times, count))
+  end
+  if number ~= number or number >= 2147483648 then
+    number = number == number and #text > 0 and number or 0
+  end
+  local size = #text * number
+  if size <= 0 then
+    return ""
+  elseif size > max_string then
+    error(OUT_OF_MEMORY, 0)
+  elseif #text < 512 and size > 65536 then
+    local block = rep(text, floor(4096 / #text))
+    local blocks = floor(size / #block)
+    return rep(block, blocks) .. sub(block, 1, #text * floor(number) - #block * blocks)
+  end
+  return rep(text, number)
+end
+
+local ours = {}  -- functions that are not the script's: they cannot be dumped
+
+function strings.dump(...)
+  local chunk = ...
+  if type(chunk) ~= "function" then
+    arg_error(1, "function expected, got " .. got(1, chunk, select("#", ...)))
+  elseif ours[chunk] then
+    error("unable to dump given function", 2)
+  end
+  return dump(chunk)
+end
+
+-- Long scripts --------------------------------------------------------------------------------------------------
+
+local killed  -- why the script must end, as a table to throw; every instruction throws it until the script has ended
+local exempt = {}  -- functions that go on nevertheless
+
+local function hook()
+  if killed then
+    if exempt[getinfo(2, "f").func] then
+      return
+    end
+    error(killed, 0)
+  elseif collectgarbage("count") > soft_limit then
+    error(OUT_OF_MEMORY, 0)
+  end
+  local reason = tick()
+  if reason then
+    killed = {err = reason}
+    sethook(hook, "", 1)
+    error(killed, 0)
+  end
+end
+
+local coroutines = {}
+for name, value in pairs(coroutine) do
+  coroutines[name] = value
+end
+
+local function check_body(body, count)
+  if type(body) ~= "function" or ours[body] == "C" then
+    return "Lua function expected"
+  end
+end
+
+-- Hooks belong to a thread, so each one gets its own.
+function coroutines.create(...)
+  local body = ...
+  if killed then
+    error(killed, 0)
+  end
+  local fault = check_body(body, select("#", ...))
+  if fault then
+    arg_error(1, fault)
+  end
+  local thread = create(body)
+  sethook(thread, hook, "", HOOK_COUNT)
+  return thread
+end
+
+local function resumed(ok, ...)
+  if killed then
+    error(killed, 0)
+  end
+  return ok, ...
+end
+
+function coroutines.resume(...)
+  local thread = ...
+  if type(thread) ~= "thread" then
+    arg_error(1, "coroutine expected")
+  end
+  return resumed(resume(...))
+end
+
+local function results(ok, failure, ...)
+  if killed then
+    error(killed, 0)
+  elseif ok then
+    return failure, ...
+  end
+  error(failure, type(failure) == "string" and 3 or 0)
+end
+
+function coroutines.wrap(...)
+  local body = ...
+  local fault = check_body(body, select("#", ...))
+  if fault then
+    arg_error(1, fault)
+  end
+  local thread = create(body)
+  sethook(thread, hook, "", HOOK_COUNT)
+  return function(...)
+    return results(resume(thread, ...))
+  end
+end
+
+sethook(hook, "", HOOK_COUNT)
+
+-- Together ------------------------------------------------------------------------------------------------------
+
+local maths = {}
+for name, value in pairs(math) do
+  maths[name] = value
+end
+maths.random, maths.randomseed = random or maths.random, randomseed or maths.randomseed
+
+local function mark(content)
+  for _, value in pairs(content) do
+    if type(value) == "function" then
+      local what = getinfo(value, "S").what
+      ours[value] = what == "C" and "C" or "Lua"
+    end
+  end
+end
+
+base.string, base.table, base.math, base.coroutine =
+  readonly(strings), readonly(tables), readonly(maths), readonly(coroutines)
+mark(base)
+for _, content in pairs {strings, tables, maths, coroutines} do
+  mark(content)
+end
+for name, content in pairs(libraries) do
+  mark(content)
+  base[name] = readonly(content)
+end
+string_facade = readonly({__index = base.string})
+getmetatable("").__index = strings
+
+-- Globals for scripts: everything above, and `more`.
+local function make_globals(more)
+  local content = {}
+  for name, value in pairs(base) do
+    content[name] = value
+  end
+  for name, value in pairs(more) do
+    content[name] = value
+  end
+  local stand_in = new_globals(content)
+  content._G = stand_in
+  globals = stand_in
+  return stand_in, content
+end
+
+-- The script has ended.
+local function finish()
+  if killed then
+    killed = nil
+    sethook(hook, "", HOOK_COUNT)
+  end
+end
+exempt[finish] = true
+
+-- Where an error was thrown: the function that raised it or, if that is not the script's, the one that called it.
+local function locate()
+  local level = 3
+  local info = getinfo(level, "Sl")
+  if info and info.what == "C" then
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  while info and (sources[info.source] or info.what == "tail") do
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  return info
+end
+
+local function empty(content)
+  for name in pairs(content) do
+    content[name] = nil
+  end
+end
+
+-- Nothing is left of the interpreter's own globals. To be called when everything is loaded.
+local function seal()
+  empty(package.loaded)
+  empty(package.preload)
+  empty(package)
+  empty(_G)
+end
+
+return {
+  exempt = exempt, finish = finish, load = load_text, locate = locate, make_globals = make_globals,
+  new_globals = new_globals, ours = ours, readonly = readonly, reals = reals, seal = seal,
+}
