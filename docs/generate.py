@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import pyredis.commands.all  # noqa: F401  # fills the command table
+import pyredis.commands.all
+import pyredis.sentinel.server  # noqa: F401  # both fill the command table
 from pyredis.core.command import COMMANDS, CommandSpec
 from pyredis.core.config import Directive
 from pyredis.core.options import Config
@@ -38,6 +39,7 @@ GROUPS: Final = {
     "connection": "Connection",
     "server": "Server",
     "cluster": "Cluster mode",
+    "sentinel": "Sentinel mode",
 }
 
 
@@ -154,7 +156,7 @@ def configuration_page() -> str:
         ),
         "| `activedefrag` | `no` | jemalloc (redis-server refuses it as well where its allocator cannot) |",
         "| `shutdown-on-sigint`, `shutdown-on-sigterm` | all but `save` | snapshots |",
-        "| `user`, `loadmodule`, `sentinel` | nothing | ACL users, modules, Sentinel |",
+        "| `loadmodule` | nothing | modules |",
         "",
         "## Values with nothing to act on",
         "",
@@ -202,11 +204,11 @@ def compatibility_tables(by_hand: str) -> str:
     for title, body in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", by_hand, re.MULTILINE):
         for name in mentioned(body, ours):
             notes.setdefault(name, []).append(f"[{title.lower()}](#{anchor(title)})")
-    theirs = redis_commands()
+    theirs = {"sentinel": [name for name, spec in ours.items() if spec.group == "sentinel"], **redis_commands()}
     count = sum(map(len, theirs.values()))
     there = sum(name in ours for names in theirs.values() for name in names)
     lines = [
-        f"{there} of the {count} commands and subcommands of redis-server 7.0.15 are there.",
+        f"{there} of the {count} commands and subcommands of redis-server and redis-sentinel 7.0.15 are there.",
         "",
         "Missing (subcommands only where the command itself is there):",
         "",

@@ -37,6 +37,15 @@ from pyredis.scripting.engine import Engine
 __all__ = ["App", "all_commands", "run_server"]
 
 
+def make_server(config: Config, log: Logger) -> Server:
+    """A database, or a sentinel. Raises FileError for a ``sentinel`` line that cannot be taken."""
+    if not config.sentinel_mode:
+        return Server(config, log)
+    from pyredis.sentinel.server import SentinelServer
+
+    return SentinelServer(config, log)
+
+
 class App:
     """A server with its sockets, on one event loop."""
 
@@ -48,7 +57,7 @@ class App:
         process: Process | None = None,
         files: Files | None = None,
     ) -> None:
-        self.server = Server(config, log)
+        self.server = make_server(config, log)
         self.server.config_file = config_file
         self.server.process = process
         self.server.scripts = Engine(self.server)
@@ -72,6 +81,8 @@ class App:
             server.cron_jobs.append(self._check_clients)
             server.on_shutdown = self.stop
             server.listeners = self.listeners
+            if server.mode.start is not None:
+                return  # a sentinel has no data
             await self.disk.load(self.stopped)
         except (ListenError, AclError, LoadError):
             self.listeners.close()  # nobody must be answered while the loop ends
@@ -91,8 +102,11 @@ class App:
     async def close(self) -> None:
         """Put everything on the disk that belongs there, then close sockets and connections."""
         self.server.stop_cron()
-        self.replication.close()
-        self.disk.close()
+        if self.server.mode.close is not None:
+            self.server.mode.close()
+        else:
+            self.replication.close()
+            self.disk.close()
         self.listeners.close()
         for unfinished in list(self.server.handshakes):
             unfinished.abort()
@@ -153,7 +167,8 @@ async def _serve(app: App, process: Process) -> int:
     if possible <= 0:
         return 1
     config.maxclients = possible
-    log.role = "M" if server.replication.master is None else "S"
+    if not config.sentinel_mode:
+        log.role = "M" if server.replication.master is None else "S"
     _warn_about_backlog(config, log)
     loop = asyncio.get_running_loop()
     _Signals(app, loop)
@@ -172,12 +187,11 @@ async def _serve(app: App, process: Process) -> int:
     process.set_oom_score(config)
     collector = Collector(server, loop)
     server.cron_jobs.append(collector.cron)
-    log.notice(f"Running mode=standalone, port={config.port or config.tls_port}.")
-    log.warning("Server initialized")
-    if app.listeners.tcp.sockets or app.listeners.tls.sockets:
-        log.notice("Ready to accept connections")
-    if app.listeners.unix is not None:
-        log.notice(f"The server is now ready to accept connections at {config.unixsocket}")
+    log.notice(f"Running mode={server.mode.name}, port={config.port or config.tls_port}.")
+    if server.mode.start is not None:
+        server.mode.start(loop)
+    else:
+        _tell_ready(app, log)
     process.notify("STATUS=Ready to accept connections\nREADY=1\n")
     # What clients need not wait for.
     loop.call_later(0.05, process.set_title, config, server.config_file)
@@ -187,8 +201,16 @@ async def _serve(app: App, process: Process) -> int:
     process.notify("STOPPING=1\n")
     process.remove_pidfile()
     await app.close()
-    log.warning("Redis is now ready to exit, bye bye...")
+    log.warning(f"{'Sentinel' if config.sentinel_mode else 'Redis'} is now ready to exit, bye bye...")
     return app.exit_code
+
+
+def _tell_ready(app: App, log: Logger) -> None:
+    log.warning("Server initialized")
+    if app.listeners.tcp.sockets or app.listeners.tls.sockets:
+        log.notice("Ready to accept connections")
+    if app.listeners.unix is not None:
+        log.notice(f"The server is now ready to accept connections at {app.server.config.unixsocket}")
 
 
 def _warn_about_backlog(config: Config, log: Logger) -> None:
@@ -248,10 +270,12 @@ def choose_loop(wanted: str) -> tuple[str, Callable[[], asyncio.AbstractEventLoo
 def run_server(config: Config, config_file: str | None = None, given: bool = False) -> int:
     """Run a server in this process until it is told to end; returns the exit code.
 
-    ``given`` says whether there was any configuration beside the defaults.
+    ``given`` says whether there was any configuration beside the defaults. Raises FileError for a ``sentinel`` line
+    that cannot be taken.
     """
     log = Logger(config)
     process = Process(log)
+    app = App(config, config_file, log, process)
     try:
         loop_name, loop_factory = choose_loop(os.environ.get("PYREDIS_LOOP", ""))
     except (ValueError, ImportError) as e:
@@ -261,6 +285,7 @@ def run_server(config: Config, config_file: str | None = None, given: bool = Fal
     if config.daemonize and process.supervisor == "no":
         try:
             daemonize()
+            app.server.pid = os.getpid()
         except RuntimeError as e:
             log.warning(f"Fatal error: {e}")
             return 1
@@ -274,7 +299,7 @@ def run_server(config: Config, config_file: str | None = None, given: bool = Fal
         )
 
     async def main() -> int:
-        return await _serve(App(config, config_file, log, process), process)
+        return await _serve(app, process)
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -22,6 +23,7 @@ _USAGE = """\
   redis-server /etc/redis/redis.conf         run with a configuration file
   redis-server --port 7777 --hz 20           directives; they count above the file's
   redis-server redis.conf --loglevel debug -  the file, then standard input, then the command line
+  redis-server sentinel.conf --sentinel      a sentinel; redis-sentinel sentinel.conf is the same
   redis-server -v | --version, -h | --help
 """
 
@@ -97,25 +99,37 @@ def main(ctx: click.Context) -> None:
     """Run a server."""
     args: list[str] = ctx.obj
     if args:
-        _answer_special(ctx, args[0])
+        answer_special(ctx, args[0])
+    run(args, "--sentinel" in args)
+
+
+def run(args: list[str], sentinel: bool) -> NoReturn:
+    """Run a server, or a sentinel, with the arguments of a command line; ends the process."""
     # Not before: the options above are answered without loading the server. Its commands are known from here on.
     from pyredis.app import run_server
 
     arguments = Arguments(args)
     config = Config()
+    if sentinel:
+        # Its commands are wanted in rules for users, and a database need not load them.
+        from pyredis.sentinel.server import prepare, problem_of_file
+
+        prepare(config)
     try:
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if arguments.stdin else ""
         config.load(arguments.path, text, arguments.options if args else None)
+        if sentinel and (problem := problem_of_file(arguments.path)):
+            Logger(config).warning(problem)
+            sys.exit(1)
+        sys.exit(run_server(config, arguments.path, bool(args)))
     except FileError as e:
         click.echo(e.report(), nl=False, err=True)
-        sys.exit(1)
     except OpenError as e:
         Logger(Config()).warning(str(e))
-        sys.exit(1)
-    sys.exit(run_server(config, arguments.path, bool(args)))
+    sys.exit(1)
 
 
-def _answer_special(ctx: click.Context, arg: str) -> None:
+def answer_special(ctx: click.Context, arg: str) -> None:
     """The arguments that run no server; only the first one of all is looked at."""
     if arg in ("-v", "--version"):
         click.echo(

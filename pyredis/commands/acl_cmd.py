@@ -21,7 +21,16 @@ from pyredis.core.acl_rules import (
 from pyredis.core.acl_users import DEFAULT, AclError
 from pyredis.core.args import get_int, get_range_int
 from pyredis.core.client import Client
-from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, all_commands, command, container
+from pyredis.core.command import (
+    CMD_ADMIN,
+    CMD_LOADING,
+    CMD_NOSCRIPT,
+    CMD_SENTINEL,
+    CMD_STALE,
+    all_commands,
+    command,
+    container,
+)
 from pyredis.core.dispatch import lookup_command
 from pyredis.lib.intparse import LLONG_MAX
 from pyredis.resp.errors import CommandError, c_text, subcommand_syntax, wrong_arity
@@ -53,7 +62,7 @@ _ANYONE: Final = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE
 container(
     b"ACL",
     -2,
-    0,
+    CMD_SENTINEL,
     group="server",
     since="6.0.0",
     summary="Manage users and what they may do.",

@@ -17,7 +17,7 @@ from pyredis.core.client import (
     Client,
 )
 from pyredis.core.client_info import check_name, client_info, client_type, printable
-from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_STALE, command, container
+from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_SENTINEL, CMD_STALE, command, container
 from pyredis.core.dispatch import error_reply, refresh_fast
 from pyredis.core.server import Server
 from pyredis.lib.intparse import string2ll
@@ -35,7 +35,7 @@ from pyredis.resp.reply import (
 container(
     b"CLIENT",
     -2,
-    0,
+    CMD_SENTINEL,
     group="connection",
     since="2.4.0",
     summary="Manage client connections.",

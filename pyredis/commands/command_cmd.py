@@ -13,6 +13,7 @@ from pyredis.core.command import (
     ACL_CONNECTION,
     CMD_LOADING,
     CMD_NO_MANDATORY_KEYS,
+    CMD_SENTINEL,
     CMD_STALE,
     FLAG_NAMES,
     KEY_FLAG_NAMES,
@@ -122,7 +123,7 @@ def info_entry(spec: CommandSpec, resp: int, compat: int) -> bytes:
 @command(
     b"COMMAND",
     -1,
-    CMD_LOADING | CMD_STALE,
+    CMD_LOADING | CMD_STALE | CMD_SENTINEL,
     group="server",
     since="2.8.13",
     summary="Describe all commands.",

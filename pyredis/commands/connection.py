@@ -14,7 +14,16 @@ from pyredis.core.client import (
     Client,
 )
 from pyredis.core.client_info import check_name
-from pyredis.core.command import CMD_ALLOW_BUSY, CMD_FAST, CMD_LOADING, CMD_NO_AUTH, CMD_NOSCRIPT, CMD_STALE, command
+from pyredis.core.command import (
+    CMD_ALLOW_BUSY,
+    CMD_FAST,
+    CMD_LOADING,
+    CMD_NO_AUTH,
+    CMD_NOSCRIPT,
+    CMD_SENTINEL,
+    CMD_STALE,
+    command,
+)
 from pyredis.core.dispatch import GATE_MONITOR, end_after_reply, refresh_fast, set_gate
 from pyredis.core.multi import discard_transaction
 from pyredis.lib.intparse import string2ll
@@ -32,7 +41,7 @@ def _authenticate(c: Client, user: bytes, password: bytes, argv: list[bytes]) ->
 @command(
     b"AUTH",
     -2,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY | CMD_SENTINEL,
     group="connection",
     since="1.0.0",
     summary="Prove who the client is.",
@@ -55,7 +64,7 @@ def auth_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"HELLO",
     -1,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY | CMD_SENTINEL,
     group="connection",
     since="6.0.0",
     summary="Choose the protocol, and authenticate and name the connection.",
@@ -98,13 +107,15 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
         )
     c.resp = version
     refresh_fast(c)
+    place = b"master" if c.server.replication.master is None else b"replica"
+    role = ((b"role", bulk(place)),) if c.server.mode.name != "sentinel" else ()
     fields = (
         (b"server", bulk(b"redis")),
         (b"version", bulk(c.server.redis_version)),
         (b"proto", integer(version)),
         (b"id", integer(c.id)),
-        (b"mode", bulk(b"standalone")),
-        (b"role", bulk(b"master")),
+        (b"mode", bulk(c.server.mode.name.encode())),
+        *role,
         (b"modules", array_header(0)),
     )
     return map_header(len(fields), version) + b"".join([bulk(field) + value for field, value in fields])
@@ -113,7 +124,7 @@ def hello_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"PING",
     -1,
-    CMD_FAST,
+    CMD_FAST | CMD_SENTINEL,
     group="connection",
     since="1.0.0",
     summary="Ask whether the server answers.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyredis.core.client import Client
-from pyredis.core.command import ACL_DANGEROUS, CMD_LOADING, CMD_STALE, command
+from pyredis.core.command import ACL_DANGEROUS, CMD_LOADING, CMD_SENTINEL, CMD_STALE, command
 from pyredis.core.info import info
 from pyredis.resp.reply import verbatim
 
@@ -11,7 +11,7 @@ from pyredis.resp.reply import verbatim
 @command(
     b"INFO",
     -1,
-    CMD_LOADING | CMD_STALE,
+    CMD_LOADING | CMD_STALE | CMD_SENTINEL,
     group="server",
     since="1.0.0",
     summary="Report on the server, section by section.",

@@ -12,6 +12,7 @@ from pyredis.core.command import (
     CMD_MAY_REPLICATE,
     CMD_NOSCRIPT,
     CMD_PUBSUB,
+    CMD_SENTINEL,
     CMD_STALE,
     KEY_NOT_KEY,
     K,
@@ -27,7 +28,7 @@ from pyredis.resp.reply import array_header, bulk, bulk_array, help_reply, integ
 @command(
     b"SUBSCRIBE",
     -2,
-    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SENTINEL,
     channels=CHANNELS,
     group="pubsub",
     since="2.0.0",
@@ -45,7 +46,7 @@ def subscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"PSUBSCRIBE",
     -2,
-    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SENTINEL,
     channels=CHANNEL_PATTERNS,
     group="pubsub",
     since="2.0.0",
@@ -84,7 +85,7 @@ def ssubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"UNSUBSCRIBE",
     -1,
-    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SENTINEL,
     group="pubsub",
     since="2.0.0",
     summary="Leave channels.",
@@ -101,7 +102,7 @@ def unsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"PUNSUBSCRIBE",
     -1,
-    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SENTINEL,
     group="pubsub",
     since="2.0.0",
     summary="Leave patterns.",
@@ -139,7 +140,7 @@ def sunsubscribe_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"PUBLISH",
     3,
-    CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_MAY_REPLICATE,
+    CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_MAY_REPLICATE | CMD_SENTINEL,
     channels=CHANNEL,
     group="pubsub",
     since="2.0.0",

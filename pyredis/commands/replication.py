@@ -15,6 +15,7 @@ from pyredis.core.command import (
     CMD_NO_ASYNC_LOADING,
     CMD_NO_MULTI,
     CMD_NOSCRIPT,
+    CMD_SENTINEL,
     CMD_STALE,
     command,
 )
@@ -127,7 +128,7 @@ def replconf_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"ROLE",
     1,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST,
+    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_SENTINEL,
     group="server",
     since="2.8.12",
     summary="Tell the role in replication.",

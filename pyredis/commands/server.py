@@ -11,6 +11,7 @@ from pyredis.core.command import (
     CMD_LOADING,
     CMD_NO_MULTI,
     CMD_NOSCRIPT,
+    CMD_SENTINEL,
     CMD_STALE,
     command,
 )
@@ -39,7 +40,7 @@ _SHUTDOWN_WORDS = frozenset((b"nosave", b"save", b"now", b"force", b"abort"))
 @command(
     b"SHUTDOWN",
     -1,
-    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY,
+    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY | CMD_SENTINEL,
     group="server",
     since="1.0.0",
     summary="End the server.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pyredis.core.command import ACL_CATEGORY_NAMES, COMMANDS
+from pyredis.core.command import ACL_CATEGORY_NAMES, declared
 from pyredis.core.compat import version_number
 
 CATEGORIES: Final = {name: bit for bit, name in ACL_CATEGORY_NAMES}
@@ -49,8 +49,8 @@ class AclCommands:
 
     __slots__ = ("all", "bits", "containers", "masks", "members", "reach")
 
-    def __init__(self, compat: int) -> None:
-        """All commands declared that the release ``compat`` (704 = 7.4) has."""
+    def __init__(self, compat: int, sentinel: bool = False) -> None:
+        """All commands declared that the release ``compat`` (704 = 7.4) has, as a database or as a sentinel."""
         self.bits: dict[bytes, int] = {}
         """Full name (``b"config|get"``) → its bit, in the order in which rules are shown."""
         self.masks: dict[bytes, int] = {}
@@ -61,7 +61,7 @@ class AclCommands:
         self.reach: dict[bytes, int] = dict.fromkeys(CATEGORIES, 0)
         """Category → the bits that a rule with this category sets."""
         categories: dict[bytes, int] = {}
-        for name, acl, known in _all(compat):
+        for name, acl, known in _all(compat, sentinel):
             if name in self.bits:
                 continue
             bit = self.bits[name] = self.masks[name] = 1 << len(self.bits)
@@ -86,13 +86,15 @@ class AclCommands:
         return lower if lower in self.bits else None
 
 
-def _all(compat: int) -> Iterator[tuple[bytes, int, bool]]:
+def _all(compat: int, sentinel: bool) -> Iterator[tuple[bytes, int, bool]]:
     """Full name, categories, and whether Redis 7.0 has it; a container before its subcommands."""
-    for spec in COMMANDS.values():
+    for spec in declared(sentinel):
         for one in (spec, *spec.subs.values()):
             version = max(version_number(spec.since), version_number(one.since))
             if version <= compat:
                 yield one.fullname, one.acl, version <= _DESCRIBED
+    if sentinel:
+        return
     for categories, names in _ABSENT.items():
         acl = 0
         for word in categories.split():

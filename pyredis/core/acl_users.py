@@ -39,7 +39,7 @@ class Users:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.commands = AclCommands(server.compat)
+        self.commands = AclCommands(server.compat, server.config.sentinel_mode)
         self.log = AclLog()
         self.table: dict[bytes, User] = {}
         self.default = self._new_default()

@@ -9,7 +9,7 @@ or renames lives in :class:`Command`, of which each server has its own set (two 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.compat import version_number
@@ -523,12 +523,21 @@ class Command:
             sub.reset_stats()
 
 
-def build_table(compat: int) -> dict[bytes, Command]:
+def declared(sentinel: bool) -> Iterator[CommandSpec]:
+    """All declarations imported so far that a sentinel has, or those that a database has."""
+    for spec in COMMANDS.values():
+        if spec.flags & (CMD_SENTINEL | CMD_ONLY_SENTINEL) if sentinel else not spec.flags & CMD_ONLY_SENTINEL:
+            yield spec
+
+
+def build_table(compat: int, names: dict[bytes, bytes], sentinel: bool) -> dict[bytes, Command]:
     """A fresh table of runtime commands for one server, from all declarations imported so far.
 
-    ``compat`` is the release that the server looks like (704 = 7.4): what is newer is left out.
+    ``compat`` is the release that the server looks like (704 = 7.4): what is newer is left out. ``names``: what
+    ``rename-command`` says. ``sentinel``: the table of a sentinel.
     """
-    return {name: Command(spec, compat) for name, spec in COMMANDS.items() if version_number(spec.since) <= compat}
+    known = [spec for spec in declared(sentinel) if version_number(spec.since) <= compat]
+    return _renamed({spec.name: Command(spec, compat) for spec in known}, names)
 
 
 def all_commands(table: dict[bytes, Command]) -> list[Command]:
@@ -543,7 +552,7 @@ def find_command(table: dict[bytes, Command], name: bytes) -> Command | None:
     return cmd.subs.get(sub) if bar and cmd is not None else cmd
 
 
-def renamed(table: dict[bytes, Command], names: dict[bytes, bytes]) -> dict[bytes, Command]:
+def _renamed(table: dict[bytes, Command], names: dict[bytes, bytes]) -> dict[bytes, Command]:
     """``table`` with ``rename-command`` carried out: old name → new name, empty for a command taken away."""
     moved = {new: table[old] for old, new in names.items() if new and old in table}
     return {name: cmd for name, cmd in table.items() if name not in names} | moved

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pyredis.core.acl import Selector, User
 from pyredis.core.acl_commands import AclCommands
 from pyredis.core.acl_rules import UNKNOWN, RuleError, UnmatchedParenthesis, merge_selectors, set_user
-from pyredis.core.command import COMMANDS
+from pyredis.core.command import declared
 from pyredis.core.compat import NEWEST, RELEASES, version_number
 from pyredis.core.option_kinds import ConfigError, Kind
 from pyredis.lib.glob import compile_pattern
@@ -50,6 +50,15 @@ class OpenError(Exception):
 
     def __init__(self, path: str, error: OSError) -> None:
         super().__init__(f"Fatal error, can't open config file '{path}': {error.strerror}")
+
+
+class SentinelLine:
+    """A ``sentinel`` line of a configuration file: its number, its text, and the words behind ``sentinel``."""
+
+    def __init__(self, number: int, text: str, words: list[str]) -> None:
+        self.number = number
+        self.text = text
+        self.words = words
 
 
 class Directive:
@@ -155,6 +164,10 @@ class Settings:
         """Upper-case command name → its new name, empty for a command taken away."""
         self.users: list[list[bytes]] = []
         """Name and rules of each ``user`` line, with selectors as one word."""
+        self.sentinel_mode = False
+        """Whether this process watches masters instead of being a database."""
+        self.sentinel_lines: list[SentinelLine] = []
+        """What the sentinel makes its state of, once it is there."""
 
     # --- one value --------------------------------------------------------------------------------------------
 
@@ -224,10 +237,19 @@ class Settings:
             if words is None:
                 raise FileError(number, stripped, "Unbalanced quotes in configuration line")
             try:
-                if words:
+                if words and words[0].lower() == b"sentinel":
+                    self._keep_sentinel_line(SentinelLine(number, stripped, _decode(words[1:])))
+                elif words:
                     self._load_words(_decode(words), depth)
             except ConfigError as e:
                 raise FileError(number, stripped, str(e)) from None
+
+    def _keep_sentinel_line(self, line: SentinelLine) -> None:
+        """Without further words the line is ``--sentinel`` of the command line, which has had its effect."""
+        if line.words:
+            if not self.sentinel_mode:
+                raise ConfigError("sentinel directive while not in sentinel mode")
+            self.sentinel_lines.append(line)
 
     def _load_words(self, words: list[str], depth: int) -> None:
         name = words[0].lower()
@@ -262,7 +284,8 @@ class Settings:
 
     def _rename_command(self, old: str, new: str) -> None:
         old_name, new_name = (name.upper().encode("utf-8", "surrogateescape") for name in (old, new))
-        taken = set(COMMANDS) - set(self.renamed_commands) | set(self.renamed_commands.values())
+        names = {spec.name for spec in declared(self.sentinel_mode)}
+        taken = names - set(self.renamed_commands) | set(self.renamed_commands.values())
         if old_name not in taken:
             raise ConfigError("No such command in rename-command")
         if new_name and new_name in taken:
@@ -276,7 +299,7 @@ class Settings:
         if any(name == other[0] for other in self.users):
             raise _user_error(name, _DUPLICATE_USER)
         all_channels = self.show("acl-pubsub-default") == "allchannels"
-        trial = User(name, Selector(AclCommands(version_number(self.show("compat-version"))), all_channels))
+        trial = User(name, Selector(self._acl_commands(), all_channels))
         # Redis counts from the line's first word where it should from the third: it names the word two places before.
         try:
             rules = merge_selectors(words[2:])
@@ -289,6 +312,9 @@ class Settings:
                 if not e.unknown:
                     raise _user_error(words[at], e.message) from None
         self.users.append([name, *rules])
+
+    def _acl_commands(self) -> AclCommands:
+        return AclCommands(version_number(self.show("compat-version")), self.sentinel_mode)
 
     # --- CONFIG SET -------------------------------------------------------------------------------------------
 
@@ -410,5 +436,4 @@ def _without_nulls(text: str) -> str:
 
 _UNAVAILABLE: Final = {
     "loadmodule": "modules are not available in pyredis yet",
-    "sentinel": "Sentinel mode is not available in pyredis yet",
 }

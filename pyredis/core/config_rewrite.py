@@ -39,6 +39,8 @@ class _File:
                 self.lines.append("# ??? " + line)
                 continue
             name = words[0].decode("utf-8", "surrogateescape").lower()
+            if name == "sentinel" and len(words) > 1:
+                name += " " + words[1].decode("utf-8", "surrogateescape").lower()
             one = config.names.get(name)
             self.places.setdefault(one.name if one is not None else name, []).append(len(self.lines))
             self.lines.append(line)
@@ -63,30 +65,54 @@ class _File:
         return "".join(line + "\n" for line in out)
 
 
-def rewritten(old: str, config: Settings, users: Sequence[str] = ()) -> str:
-    """The text of a configuration file brought up to date. ``users``: its lines of users; those there were go."""
+def rewritten(
+    old: str,
+    config: Settings,
+    users: Sequence[str] = (),
+    more: Sequence[tuple[str, str, bool]] = (),
+    replaced: Sequence[str] = (),
+) -> str:
+    """The text of a configuration file brought up to date. ``users``: its lines of users; those there were go.
+
+    ``more``: names (``sentinel monitor``) and lines besides the directives', and whether they are added if the file
+    has none; ``replaced``: names of which all other lines go.
+    """
     file = _File(old, config)
     for name, line, force in _wanted(config):
         file.put(name, line, force)
     for line in users:
         file.put("user", line, True)
-    for name in (*config.directives, "user"):
+    for name, line, force in more:
+        file.put(name, line, force)
+    for name in (*config.directives, "user", *replaced):
         for number in file.places.get(name, ()):
             file.lines[number] = None
     return file.text()
 
 
 def _wanted(config: Settings) -> Iterator[tuple[str, str, bool]]:
+    """A sentinel rewrites its file without being asked to, and Redis must be able to read it: our own directives stay
+    where they are, but are not added."""
     for name, one in config.directives.items():
         for line, force in one.kind.lines(name, getattr(config, one.attribute), one.default) or ():
-            yield name, line, force
+            yield name, line, force and not (one.own and config.sentinel_mode)
 
 
-def rewrite(path: str, config: Settings, users: Sequence[str] = ()) -> None:
-    """Rewrite a configuration file, at once or not at all. Raises OSError."""
+def new_content(
+    path: str,
+    config: Settings,
+    users: Sequence[str] = (),
+    more: Sequence[tuple[str, str, bool]] = (),
+    replaced: Sequence[str] = (),
+) -> bytes:
+    """What a configuration file is to contain now; see :func:`rewritten`. Raises OSError."""
     try:
         old = read_file(path)
     except FileNotFoundError:
         old = ""
-    data = rewritten(old, config, users).encode("utf-8", "surrogateescape")
-    replace_file(path, data, f"{path}-{os.getpid()}.tmp")
+    return rewritten(old, config, users, more, replaced).encode("utf-8", "surrogateescape")
+
+
+def rewrite(path: str, config: Settings, users: Sequence[str] = ()) -> None:
+    """Rewrite a configuration file, at once or not at all. Raises OSError."""
+    replace_file(path, new_content(path, config, users), f"{path}-{os.getpid()}.tmp")

@@ -73,7 +73,7 @@ def _server(s: Server) -> Fields:
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", f"pyredis-{__version__}"),
-        ("redis_mode", "standalone"),
+        ("redis_mode", s.mode.name),
         ("os", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("arch_bits", 64 if sys.maxsize > 1 << 32 else 32),
         ("monotonic_clock", _monotonic_clock()),
@@ -362,7 +362,7 @@ def info(s: Server, wanted: set[str]) -> bytes:
     if "module_list" in wanted:
         wanted = wanted | {"modules"}
     parts = []
-    for title, fields, default in SECTIONS:
+    for title, fields, default in s.mode.info_sections or SECTIONS:
         if everything or title.lower() in wanted or (default and (not wanted or "default" in wanted)):
             lines = [f"# {title}", *(f"{name}:{value}" for name, value in fields(s))]
             parts.append("\r\n".join(lines) + "\r\n")

@@ -22,8 +22,8 @@ class Logger:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.role = "C"
-        """The letter behind the pid: ``C`` until the server is set up, then ``M`` (a primary)."""
+        self.role = "X" if config.sentinel_mode else "C"
+        """The letter behind the pid: ``C`` until the server is set up, then ``M`` (a primary); ``X``: a sentinel."""
         out = sys.stdout
         self.terminal = out is not None and out.isatty()
         """Whether standard output is a terminal: then people read it, and lines are short."""

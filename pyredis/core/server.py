@@ -23,7 +23,7 @@ from pyredis.core.client import (
     CLIENT_UNBLOCKED,
     Client,
 )
-from pyredis.core.command import CMD_FAST, CMD_WRITE, Command, all_commands, build_table, renamed
+from pyredis.core.command import CMD_FAST, CMD_WRITE, Command, all_commands, build_table
 from pyredis.core.compat import RELEASES, version_number
 from pyredis.core.dispatch import (
     GATE_DISK_ERROR,
@@ -39,6 +39,7 @@ from pyredis.core.dispatch import (
 from pyredis.core.durability import AppendLog, Background, Libraries, Loading, Snapshots
 from pyredis.core.eviction import configure_access
 from pyredis.core.latency import LatencyMonitor
+from pyredis.core.mode import Mode
 from pyredis.core.multi import discard_transaction, touch_all_watched_keys, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
 from pyredis.core.propagate import propagate_expired, propagate_fields_expired
@@ -103,12 +104,11 @@ class Server(KeyspaceState):
         self.compat = version_number(config.compat_version)
         self.redis_version = RELEASES[config.compat_version].encode()
         """What clients are told: ``b"7.0.15"``."""
-        self.run_id = os.urandom(20).hex().encode()
-        self.pid = os.getpid()
-        self.started_at = self.clock.time()
-        self.started_monotonic = monotonic()
+        self.run_id, self.pid = os.urandom(20).hex().encode(), os.getpid()
+        self.started_at, self.started_monotonic = self.clock.time(), monotonic()
         self.dbs = [Database(self, n) for n in range(config.databases)]
-        self.commands: dict[bytes, Command] = renamed(build_table(self.compat), config.renamed_commands)
+        self.mode = Mode()
+        self.commands: dict[bytes, Command] = build_table(self.compat, config.renamed_commands, config.sentinel_mode)
         self.fast_with_writes = build_fast_table(self.commands)
         self.fast = self.fast_with_writes
         """Without the commands that write while this is a read-only replica."""

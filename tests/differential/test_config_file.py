@@ -164,13 +164,10 @@ def test_exit_codes_of_the_process(tmp_path: Path) -> None:
 def test_what_is_not_there_yet_is_refused_clearly() -> None:
     for words, what in (
         (["--save", "3600 1"], "snapshots"),
-        (["--replicaof", "127.0.0.1", "6380"], "replication"),
         (["--maxmemory", "100mb"], "eviction"),
         (["--cluster-enabled", "yes"], "cluster mode"),
-        (["--tls-replication", "yes"], "replication"),
         (["--tls-session-caching", "no"], "Python's ssl module"),
         (["--loadmodule", "x.so"], "modules are not available"),
-        (["--sentinel"], "Sentinel mode is not available"),
         (["--shutdown-on-sigterm", "save"], "snapshots"),
     ):
         said = we_say(words)

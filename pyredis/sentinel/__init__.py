@@ -1,0 +1,1 @@
+"""Sentinel: watches masters, agrees with other sentinels whether one is down, and promotes a replica then."""

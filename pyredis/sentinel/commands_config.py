@@ -1,0 +1,332 @@
+"""SENTINEL: the commands that change what is watched and how."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pyredis.core.client import Client
+from pyredis.core.command import CMD_ADMIN, CMD_ONLY_SENTINEL, CMD_SENTINEL, command
+from pyredis.core.option_kinds import INT_MAX, LONG_MAX
+from pyredis.lib.glob import compile_pattern
+from pyredis.lib.intparse import string2ll
+from pyredis.resp.errors import CommandError, c_text
+from pyredis.resp.reply import OK, bulk_map
+from pyredis.sentinel.commands import find_master, once_saved, sentinel_of
+from pyredis.sentinel.conf import executable
+from pyredis.sentinel.instance import Master
+from pyredis.sentinel.state import WARNING, InstanceError, Sentinel, decode, encode
+from pyredis.sentinel.times import NAMES
+
+_ADMIN: Final = CMD_ADMIN | CMD_SENTINEL | CMD_ONLY_SENTINEL
+
+
+@command(
+    b"SENTINEL|MONITOR",
+    6,
+    _ADMIN,
+    group="sentinel",
+    since="2.8.4",
+    summary="Watch one more master.",
+    complexity="O(1)",
+    usage="name ip port:int quorum:int",
+)
+def sentinel_monitor_command(c: Client, argv: list[bytes]) -> bytes | None:
+    s = sentinel_of(c)
+    quorum, port = string2ll(argv[5]), string2ll(argv[4])
+    if quorum is None:
+        raise CommandError(b"ERR Invalid quorum")
+    if port is None:
+        raise CommandError(b"ERR Invalid port")
+    host = decode(argv[3])
+    if not s.resolver.resolve(host) and not s.resolver.names:
+        raise CommandError(b"ERR Invalid IP address or hostname specified")
+    try:
+        master = s.add_master(decode(argv[2]), host, port, quorum)
+    except InstanceError as e:
+        raise CommandError(b"ERR " + encode(str(e))) from None
+    s.event(WARNING, "+monitor", master, f"quorum {master.quorum}")
+    once_saved(c, argv, OK)
+    return None
+
+
+@command(
+    b"SENTINEL|REMOVE",
+    3,
+    _ADMIN,
+    group="sentinel",
+    since="2.8.4",
+    summary="Watch a master no more.",
+    complexity="O(1)",
+    usage="master-name",
+)
+def sentinel_remove_command(c: Client, argv: list[bytes]) -> bytes | None:
+    s = sentinel_of(c)
+    master = find_master(s, argv[2])
+    s.event(WARNING, "-monitor", master)
+    s.remove_master(master)
+    once_saved(c, argv, OK)
+    return None
+
+
+@command(
+    b"SENTINEL|FLUSHCONFIG",
+    2,
+    _ADMIN,
+    group="sentinel",
+    since="2.8.4",
+    summary="Write the configuration file anew.",
+    complexity="O(1)",
+)
+def sentinel_flushconfig_command(c: Client, argv: list[bytes]) -> bytes | None:
+    once_saved(c, argv, OK, b"")
+    return None
+
+
+# --- SENTINEL SET ---------------------------------------------------------------------------------------------------
+
+
+@command(
+    b"SENTINEL|SET",
+    -5,
+    _ADMIN,
+    group="sentinel",
+    since="2.8.4",
+    summary="Change settings of a master.",
+    complexity="O(1)",
+    usage="master-name (option value)...",
+)
+def sentinel_set_command(c: Client, argv: list[bytes]) -> bytes | None:
+    """One option after the other: what stood before one that is refused has been set, and is saved."""
+    s = sentinel_of(c)
+    master = find_master(s, argv[2])
+    at = 3
+    try:
+        while at < len(argv):
+            option = argv[at].lower()
+            width = 2 if option == b"rename-command" else 1
+            values = [decode(value) for value in argv[at + 1 : at + 1 + width]]
+            if option not in _OPTIONS or len(values) < width:
+                raise CommandError(
+                    b"ERR Unknown option or number of arguments for SENTINEL SET '%b'" % c_text(argv[at])
+                )
+            if option in (b"notification-script", b"client-reconfig-script") and s.deny_scripts_reconfig:
+                raise CommandError(_SCRIPTS_DENIED)
+            wrong = _OPTIONS[option](s, master, values)
+            if wrong is not None:
+                raise CommandError(
+                    b"ERR Invalid argument '%b' for SENTINEL SET '%b'" % (c_text(encode(wrong)), c_text(argv[at]))
+                )
+            shown = "******" if option == b"auth-pass" else " ".join(values)
+            s.event(WARNING, "+set", master, f"{decode(argv[at])} {shown}")
+            at += 1 + width
+    except CommandError:
+        if at > 3:
+            s.save()
+        raise
+    once_saved(c, argv, OK)
+    return None
+
+
+_SCRIPTS_DENIED: Final = (
+    b"ERR Reconfiguration of scripts path is denied for security reasons. Check the deny-scripts-reconfig "
+    b"configuration directive in your Sentinel configuration"
+)
+
+
+def _positive(text: str, most: int = LONG_MAX) -> int:
+    """A number above 0; 0 for what is none."""
+    n = string2ll(encode(text))
+    return n if n is not None and 0 < n <= most else 0
+
+
+def _set_down_after(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    ms = _positive(values[0])
+    if not ms:
+        return values[0]
+    master.down_after_period = ms
+    s.set_down_after(master)
+    return None
+
+
+def _set_failover_timeout(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    ms = _positive(values[0])
+    if not ms:
+        return values[0]
+    master.failover_timeout = ms
+    return None
+
+
+def _set_parallel_syncs(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    n = _positive(values[0])
+    if not n:
+        return values[0]
+    master.parallel_syncs = n
+    return None
+
+
+def _set_quorum(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    n = _positive(values[0])
+    if not n:
+        return values[0]
+    master.quorum = n
+    return None
+
+
+def _set_reboot_down_after(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    ms = string2ll(encode(values[0]))
+    if ms is None or ms < 0:
+        return values[0]
+    master.master_reboot_down_after_period = ms
+    return None
+
+
+def _set_notification_script(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    if values[0] and not executable(values[0]):
+        return values[0]
+    master.notification_script = values[0]
+    return None
+
+
+def _set_client_reconfig_script(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    if values[0] and not executable(values[0]):
+        return values[0]
+    master.client_reconfig_script = values[0]
+    return None
+
+
+def _set_auth_pass(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    master.auth_pass = values[0]
+    s.renew_links(master)
+    return None
+
+
+def _set_auth_user(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    master.auth_user = values[0]
+    s.renew_links(master)
+    return None
+
+
+def _rename_command(s: Sentinel, master: Master, values: list[str]) -> str | None:
+    """A command renamed to itself is called by its own name again."""
+    old, new = values[0].upper(), values[1]
+    if not old or not new:
+        return values[0] if not old else new
+    master.renamed_commands.pop(old, None)
+    if new.upper() != old:
+        master.renamed_commands[old] = new
+    return None
+
+
+_OPTIONS: Final = {
+    b"down-after-milliseconds": _set_down_after,
+    b"failover-timeout": _set_failover_timeout,
+    b"parallel-syncs": _set_parallel_syncs,
+    b"notification-script": _set_notification_script,
+    b"client-reconfig-script": _set_client_reconfig_script,
+    b"auth-pass": _set_auth_pass,
+    b"auth-user": _set_auth_user,
+    b"quorum": _set_quorum,
+    b"rename-command": _rename_command,
+    b"master-reboot-down-after-period": _set_reboot_down_after,
+}
+"""Name → what sets it; that returns the value at fault, if it cannot be taken."""
+
+# --- SENTINEL CONFIG and DEBUG --------------------------------------------------------------------------------------
+
+
+@command(
+    b"SENTINEL|CONFIG",
+    -3,
+    _ADMIN,
+    group="sentinel",
+    since="6.2.0",
+    summary="Show or change parameters of the sentinel.",
+    complexity="O(1)",
+    usage="set_or_get=(SET set_param_value=(parameter value)...|GET parameter...)",
+)
+def sentinel_config_command(c: Client, argv: list[bytes]) -> bytes | None:
+    s = sentinel_of(c)
+    action = argv[2].lower()
+    if action == b"set" and len(argv) == 5:
+        _config_set(s, argv[3], argv[4])
+        once_saved(c, argv, OK)
+        return None
+    if action == b"get" and len(argv) == 4:
+        return _config_get(s, argv[3], c.resp)
+    raise CommandError(b"ERR Only SENTINEL CONFIG GET <option> / SET <option> <value> are supported.")
+
+
+def _config_get(s: Sentinel, pattern: bytes, resp: int) -> bytes:
+    fits = compile_pattern(pattern, True)
+    values = {
+        b"resolve-hostnames": b"yes" if s.resolver.names else b"no",
+        b"announce-hostnames": b"yes" if s.announce_hostnames else b"no",
+        b"announce-ip": encode(s.announce_ip),
+        b"announce-port": b"%d" % s.announce_port,
+        b"sentinel-user": encode(s.sentinel_user),
+        b"sentinel-pass": encode(s.sentinel_pass),
+    }
+    return bulk_map([part for pair in values.items() if fits(pair[0]) for part in pair], resp)
+
+
+def _config_set(s: Sentinel, name: bytes, raw: bytes) -> None:
+    option, value = name.lower(), decode(raw)
+    if option in (b"resolve-hostnames", b"announce-hostnames"):
+        if value.lower() not in ("yes", "no"):
+            raise _invalid(name, raw)
+        on = value.lower() == "yes"
+        if option == b"resolve-hostnames":
+            s.resolver.names = on
+        else:
+            s.announce_hostnames = on
+    elif option == b"announce-ip":
+        s.announce_ip = value
+    elif option == b"announce-port":
+        port = string2ll(raw)
+        if port is None or not 0 <= port <= 65535:
+            raise _invalid(name, raw)
+        s.announce_port = port
+    elif option == b"sentinel-user":
+        s.sentinel_user = value
+        s.renew_peer_links()
+    elif option == b"sentinel-pass":
+        s.sentinel_pass = value
+        s.renew_peer_links()
+    else:
+        raise CommandError(b"ERR Invalid argument '%b' to SENTINEL CONFIG SET" % c_text(name))
+
+
+def _invalid(name: bytes, value: bytes) -> CommandError:
+    return CommandError(b"ERR Invalid value '%b' to SENTINEL CONFIG SET '%b'" % (c_text(value), c_text(name)))
+
+
+_PERIODS: Final = {name.lower().encode(): attribute for name, attribute in NAMES}
+
+
+@command(
+    b"SENTINEL|DEBUG",
+    -2,
+    _ADMIN,
+    group="sentinel",
+    since="7.0.0",
+    summary="Show or change the sentinel's periods and limits.",
+    complexity="O(N) where N is the number of configurable parameters",
+    usage="(parameter value)...",
+)
+def sentinel_debug_command(c: Client, argv: list[bytes]) -> bytes | None:
+    """One after the other, as with SET: what stood before a fault has been set."""
+    times = sentinel_of(c).times
+    if len(argv) == 2:
+        flat = [part for name, attribute in NAMES for part in (name, str(getattr(times, attribute)))]
+        return bulk_map([part.encode() for part in flat], c.resp)
+    for at in range(2, len(argv), 2):
+        attribute = _PERIODS.get(argv[at].lower())
+        if attribute is None or at + 1 == len(argv):
+            raise CommandError(b"ERR Unknown option or number of arguments for SENTINEL DEBUG '%b'" % c_text(argv[at]))
+        ms = _positive(decode(argv[at + 1]), INT_MAX)
+        if not ms:
+            raise CommandError(
+                b"ERR Invalid argument '%b' for SENTINEL DEBUG '%b'" % (c_text(argv[at + 1]), c_text(argv[at]))
+            )
+        setattr(times, attribute, ms)
+    return OK

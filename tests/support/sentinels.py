@@ -1,0 +1,201 @@
+"""A master, its replicas and sentinels for tests: ours and Debian's, on free ports, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
+
+ORACLE = "/usr/bin/redis-sentinel"
+NAME = "mymaster"
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Until ``condition`` is true; errors of a server that cannot be reached count as false."""
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+            if last:
+                return
+        except (RedisError, OSError) as e:
+            last = e
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what} (last: {last!r})")
+
+
+class SentinelProcess:
+    """A running sentinel with a configuration file of its own."""
+
+    def __init__(self, directory: Path, ours: bool, lines: Iterable[str], compat: str = "7.0") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.ours = ours
+        self.compat = compat
+        self.port = free_port()
+        self.conf = directory / "sentinel.conf"
+        self.log_path = directory / "sentinel.log"
+        self.conf.write_text("\n".join([f"port {self.port}", "bind 127.0.0.1", *lines]) + "\n")
+        self.start()
+
+    def start(self) -> None:
+        """Start it (again), with the file as it is."""
+        if self.ours:
+            command = [sys.executable, "-m", "pyredis", str(self.conf), "--sentinel"]
+            command += ["--compat-version", self.compat] if self.compat else []
+        else:
+            command = [ORACLE, str(self.conf)]
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        wait_for(self.answers, f"the sentinel of {self.directory} answers:\n{self.log()}", 20)
+
+    def answers(self) -> bool:
+        """Whether it answers, or has ended."""
+        if self.process.poll() is not None:
+            raise AssertionError("the sentinel has ended:\n" + self.log())
+        with self.client() as client:
+            return bool(client.ping())
+
+    def client(self) -> Redis:
+        """A client."""
+        client = Redis(port=self.port, decode_responses=True, socket_timeout=5, protocol=2)
+        client.response_callbacks.clear()
+        return client
+
+    def call(self, *argv: str | int) -> object:
+        """The reply to one command, as it comes."""
+        with self.client() as client:
+            return client.execute_command(*argv)
+
+    def master(self) -> dict[str, str]:
+        """SENTINEL MASTER."""
+        return pairs(self.call("SENTINEL", "MASTER", NAME))
+
+    def replicas(self) -> list[dict[str, str]]:
+        """SENTINEL REPLICAS."""
+        return [pairs(one) for one in self.call("SENTINEL", "REPLICAS", NAME)]  # type: ignore[attr-defined]
+
+    def sentinels(self) -> list[dict[str, str]]:
+        """SENTINEL SENTINELS."""
+        return [pairs(one) for one in self.call("SENTINEL", "SENTINELS", NAME)]  # type: ignore[attr-defined]
+
+    def address(self) -> int:
+        """The port of the master."""
+        found = self.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+        assert isinstance(found, list)
+        return int(found[1])
+
+    def log(self) -> str:
+        """What it has written."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal; wait for the end if it is one that ends."""
+        os.kill(self.process.pid, number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self.process.wait(20)
+
+    def stop(self) -> None:
+        """End it, however it is."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def pairs(flat: object) -> dict[str, str]:
+    """A flat reply as a dictionary; a map is one."""
+    if isinstance(flat, dict):
+        return flat
+    assert isinstance(flat, list)
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+class Cluster:
+    """One master, replicas, and sentinels that watch them; all end with :meth:`stop`."""
+
+    def __init__(self, directory: Path, ours: bool = False, compat: str = "7.0") -> None:
+        self.directory = directory
+        self.ours = ours
+        self.compat = compat
+        self.servers: list[ServerProcess] = []
+        self.sentinels: list[SentinelProcess] = []
+
+    def add_server(self, *args: str) -> ServerProcess:
+        """A master at first, then replicas of it."""
+        directory = self.directory / f"server{len(self.servers)}"
+        directory.mkdir(parents=True)
+        more = ["--replicaof", f"127.0.0.1 {self.servers[0].port}"] if self.servers else []
+        more += ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
+        start = start_ours if self.ours else start_oracle
+        server = start(directory, *more, *args)
+        self.servers.append(server)
+        return server
+
+    def add_sentinel(self, ours: bool, *lines: str, quorum: int = 2, down_after: int = 500) -> SentinelProcess:
+        """A sentinel of the master."""
+        directory = self.directory / f"sentinel{len(self.sentinels)}"
+        sentinel = SentinelProcess(
+            directory,
+            ours,
+            [
+                f"sentinel monitor {NAME} 127.0.0.1 {self.servers[0].port} {quorum}",
+                f"sentinel down-after-milliseconds {NAME} {down_after}",
+                f"sentinel failover-timeout {NAME} 5000",
+                *lines,
+            ],
+            self.compat,
+        )
+        self.sentinels.append(sentinel)
+        return sentinel
+
+    def client(self, port: int) -> Redis:
+        """A client of one of the servers."""
+        return Redis(port=port, decode_responses=True, socket_timeout=5)
+
+    def wait_until_known(self, replicas: int) -> None:
+        """Every sentinel knows all replicas (their INFO too) and all other sentinels."""
+        for sentinel in self.sentinels:
+            wait_for(lambda s=sentinel: self._knows_all(s, replicas), "sentinels and replicas are known")
+
+    def _knows_all(self, sentinel: SentinelProcess, replicas: int) -> bool:
+        found = sentinel.replicas()
+        linked = [r for r in found if r["flags"] == "slave" and r["master-link-status"] == "ok"]
+        peers = [p for p in sentinel.sentinels() if p["flags"] == "sentinel"]
+        return len(linked) == replicas and len(peers) == len(self.sentinels) - 1
+
+    def wait_for_switch(self, old_port: int, seconds: float = 30) -> int:
+        """All sentinels agree on another master; its port."""
+        ports: set[int] = set()
+
+        def agreed() -> bool:
+            ports.clear()
+            ports.update(s.address() for s in self.sentinels if s.process.poll() is None)
+            return len(ports) == 1 and old_port not in ports
+
+        wait_for(agreed, "all sentinels have switched", seconds)
+        return ports.pop()
+
+    def logs(self) -> str:
+        """All logs of sentinels."""
+        return "\n".join(f"--- {s.port} ours={s.ours}\n{s.log()}" for s in self.sentinels)
+
+    def stop(self) -> None:
+        """End everything."""
+        for sentinel in self.sentinels:
+            sentinel.stop()
+        for server in self.servers:
+            if server.alive():
+                os.kill(server.process.pid, signal.SIGKILL)
+                server.process.wait()
