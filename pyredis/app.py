@@ -28,6 +28,7 @@ from pyredis.core.options import Config
 from pyredis.core.process import DEFAULT_PIDFILE, Process, daemonize
 from pyredis.core.server import Server
 from pyredis.net.listener import ListenError, Listeners
+from pyredis.net.migration import PeerLinks
 from pyredis.persistence.aof_load import LoadError
 from pyredis.persistence.files import Files
 from pyredis.persistence.start import Disk
@@ -64,6 +65,8 @@ class App:
         self.listeners = Listeners(self.server)
         self.disk = Disk(self.server, files or Files())
         self.replication = Node(self.server)
+        self.links = PeerLinks(self.server)
+        self.server.moving.links = self.links
         self.server.replication = self.replication
         self.stopped = asyncio.Event()
         self.exit_code = 0
@@ -78,7 +81,7 @@ class App:
             self.listeners.open_all()
             server.users.load_at_start()
             server.start_cron(asyncio.get_running_loop())
-            server.cron_jobs.append(self._check_clients)
+            server.cron_jobs += (self._check_clients, self.links.cron)
             server.on_shutdown = self.stop
             server.listeners = self.listeners
             if server.mode.start is not None:
@@ -102,6 +105,7 @@ class App:
     async def close(self) -> None:
         """Put everything on the disk that belongs there, then close sockets and connections."""
         self.server.stop_cron()
+        self.links.close()
         if self.server.mode.close is not None:
             self.server.mode.close()
         else:

@@ -6,7 +6,7 @@ from typing import Final
 
 from pyredis.core.acl import User
 from pyredis.core.args import get_int, syntax_error
-from pyredis.core.blocked import end_wait
+from pyredis.core.blocked import BLOCKED_MIGRATE, end_wait
 from pyredis.core.client import (
     CLIENT_MULTI,
     CLIENT_NO_EVICT,
@@ -309,7 +309,7 @@ def client_unblock_command(c: Client, argv: list[bytes]) -> bytes | None:
     elif len(argv) > 4:
         raise subcommand_syntax(b"client", argv[1])
     other = c.server.clients.get(get_int(argv[2]))
-    if other is None or other.blocked is None:
+    if other is None or other.blocked is None or other.blocked.kind == BLOCKED_MIGRATE:
         return ZERO
     reply = other.blocked.on_timeout
     if as_error:

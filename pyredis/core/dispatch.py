@@ -93,6 +93,7 @@ GATE_SLOWLOG: Final = 4
 GATE_LOADING: Final = 8
 GATE_DISK_ERROR: Final = 16
 GATE_REPLICATION: Final = 32
+GATE_MOVING: Final = 64
 _GATES_OF_MASTER: Final = GATE_MONITOR | GATE_SLOWLOG | GATE_PAUSED
 """Those that the master's stream takes notice of: a replica does as it is told."""
 
@@ -410,6 +411,8 @@ def process_command(c: Client, argv: list[bytes]) -> None:
             c.multi_mem += sum(map(len, argv)) + 8 * len(argv)
         c.add_reply(QUEUED)
         end_reply_skip(c)
+        return
+    if server.gates & GATE_MOVING and server.moving.holds(c, cmd, argv):
         return
     tracking = server.tracking if c.flags & (CLIENT_TRACKING | CLIENT_MULTI) else None
     if tracking is not None:

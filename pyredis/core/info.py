@@ -226,6 +226,7 @@ def _stats(s: Server) -> Fields:
         ("pubsubshard_channels", len(s.shard_channels)),
         ("latest_fork_usec", t.latest_fork_usec),
         ("total_forks", t.forks),
+        ("migrate_cached_sockets", 0 if s.moving.links is None else s.moving.links.cached()),
         *[(name, 0) for name in _NEVER],
         ("tracking_total_keys", len(s.tracking.keys)),
         ("tracking_total_items", s.tracking.items),
@@ -249,7 +250,6 @@ def _stats(s: Server) -> Fields:
 
 _DENIED: Final = (("auth", DENIED_AUTH), ("cmd", DENIED_CMD), ("key", DENIED_KEY), ("channel", DENIED_CHANNEL))
 _NEVER: Final = (
-    "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
@@ -258,7 +258,7 @@ _NEVER: Final = (
     "total_active_defrag_time",
     "current_active_defrag_time",
 )
-"""Counters of what does not happen here: migration, defragmentation."""
+"""Counters of what does not happen here: defragmentation."""
 
 
 def _replication(s: Server) -> Fields:

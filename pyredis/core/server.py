@@ -40,6 +40,7 @@ from pyredis.core.durability import AppendLog, Background, Libraries, Loading, S
 from pyredis.core.eviction import configure_access
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.mode import Mode
+from pyredis.core.moving import Moving
 from pyredis.core.multi import discard_transaction, touch_all_watched_keys, touch_watched_key
 from pyredis.core.notify import publish_keyspace_event
 from pyredis.core.propagate import propagate_expired, propagate_fields_expired
@@ -170,6 +171,7 @@ class Server(KeyspaceState):
         self.quicklist_packed_threshold = 1 << 30
         """Bytes from which on DEBUG shows a list's element in a node of its own."""
         self.tracking = Tracking(self)
+        self.moving = Moving(self)
         self.cron_jobs: list[Callable[[], None]] = [self.tracking.cron]
         self._attach_hooks()
         self.apply_slowlog_config()
