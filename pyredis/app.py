@@ -8,7 +8,7 @@ import platform
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyredis import __version__
 from pyredis.commands import all as all_commands
@@ -34,6 +34,9 @@ from pyredis.persistence.files import Files
 from pyredis.persistence.start import Disk
 from pyredis.replication.node import Node
 from pyredis.scripting.engine import Engine
+
+if TYPE_CHECKING:
+    from pyredis.metrics.endpoint import Endpoint
 
 __all__ = ["App", "all_commands", "run_server"]
 
@@ -68,6 +71,7 @@ class App:
         self.links = PeerLinks(self.server)
         self.server.moving.links = self.links
         self.server.replication = self.replication
+        self.metrics: Endpoint | None = None
         self.stopped = asyncio.Event()
         self.exit_code = 0
 
@@ -78,6 +82,8 @@ class App:
         """
         server = self.server
         try:
+            if server.config.metrics_port:
+                await self._open_metrics()  # first, as clients are accepted while this waits
             self.listeners.open_all()
             server.users.load_at_start()
             server.start_cron(asyncio.get_running_loop())
@@ -91,6 +97,16 @@ class App:
             self.listeners.close()  # nobody must be answered while the loop ends
             raise
         self.replication.start()
+
+    async def _open_metrics(self) -> None:
+        """Raises ListenError."""
+        from pyredis.metrics.endpoint import Endpoint
+
+        self.metrics = Endpoint(self.server, asyncio.get_running_loop())
+        try:
+            await self.metrics.start()
+        except OSError as e:
+            raise ListenError(f"Failed listening on port {self.server.config.metrics_port} (metrics): {e}") from e
 
     def stop(self, exit_code: int = 0) -> None:
         """Ask the server to end; from now on no client's command runs any more."""
@@ -112,6 +128,8 @@ class App:
             self.replication.close()
             self.disk.close()
         self.listeners.close()
+        if self.metrics is not None:
+            self.metrics.close()
         for unfinished in list(self.server.handshakes):
             unfinished.abort()
         for c in list(self.server.clients.values()):

@@ -229,6 +229,10 @@ class Config(Settings):
     # Compatibility
     compat_version: str = one_of(NEWEST, *RELEASES, mutable=False, own=True)
 
+    # Monitoring
+    metrics_port: int = integer(0, 0, 65535, mutable=False, own=True)
+    metrics_bind: list[str] = special(Addresses(), ["127.0.0.1"], mutable=False, own=True)
+
     # Connections
     bind: list[str] = special(Addresses(), ["*", "-::*"], apply=apply_bind, always_apply=True)
     port: int = integer(6379, 0, 65535, apply=apply_port)

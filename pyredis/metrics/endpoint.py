@@ -1,0 +1,99 @@
+"""The pages of ``metrics-port``: /metrics, /health, /ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from http import HTTPStatus
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pyredis import __version__
+from pyredis.metrics.families import families
+from pyredis.metrics.http import HttpServer, Request, Response
+from pyredis.metrics.own import Watch, own_families
+from pyredis.metrics.reading import read_server
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class _ServerCollector(Collector):
+    """Looks at the server whenever it is asked."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.scrapes = 0
+
+    def collect(self) -> Iterator[Metric]:
+        started = perf_counter()
+        yield from families(read_server(self.server))
+        yield from own_families(self.server)
+        self.scrapes += 1
+        scrapes = CounterMetricFamily("redis_exporter_scrapes_total", "How often this page was read")
+        scrapes.add_metric([], self.scrapes)
+        yield scrapes
+        error = GaugeMetricFamily(
+            "redis_exporter_last_scrape_error", "Always 0: it is the server itself", labels=["err"]
+        )
+        error.add_metric([""], 0)
+        yield error
+        build = GaugeMetricFamily("redis_exporter_build_info", "Who says this", labels=["version"])
+        build.add_metric([f"pyredis-{__version__}"], 1)
+        yield build
+        took = GaugeMetricFamily("redis_exporter_last_scrape_duration_seconds", "How long gathering this took")
+        took.add_metric([], perf_counter() - started)
+        yield took
+
+
+class Endpoint:
+    """The HTTP side of one server."""
+
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+        self.server = server
+        self.watch = Watch(loop)
+        self.registry = CollectorRegistry()
+        self.registry.register(_ServerCollector(server))
+        self.http = HttpServer({"/metrics": self._metrics, "/health": self._health, "/ready": self._ready})
+
+    async def start(self) -> None:
+        """Listen where the configuration says. Raises OSError."""
+        config = self.server.config
+        await self.http.start(config.metrics_bind, config.metrics_port)
+        self.server.log.notice(f"Metrics are served at port {self.http.port}")
+
+    def close(self) -> None:
+        """End."""
+        self.watch.close()
+        self.http.close()
+
+    def _metrics(self, request: Request) -> Response:
+        return Response(generate_latest(self.registry) + generate_latest(self.watch.registry), _CONTENT_TYPE)
+
+    def _health(self, request: Request) -> Response:
+        """The process lives and its loop turns; whether it has its data is another question."""
+        return Response(b"ok\n")
+
+    def _ready(self, request: Request) -> Response:
+        reason = self._why_not_ready()
+        if reason:
+            return Response(reason.encode() + b"\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return Response(b"ready\n")
+
+    def _why_not_ready(self) -> str:
+        """Why clients should go elsewhere for now; empty if they need not."""
+        server = self.server
+        if server.loading is not None:
+            return "loading the data"
+        if server.disk_error() is not None:
+            return "the disk cannot be written"
+        fields = dict(server.replication.info())
+        if fields.get("role") == "slave" and fields.get("master_link_status") != "up":
+            return "the link to the master is down"
+        return ""
