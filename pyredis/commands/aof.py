@@ -17,9 +17,12 @@ from pyredis.core.command import (
 )
 from pyredis.core.durability import AOF_OFF
 from pyredis.resp.errors import MUST_BE_POSITIVE, CommandError
-from pyredis.resp.reply import ZERO, array, integer, simple
+from pyredis.resp.reply import array, integer, simple
 
-_NEVER: Final = 1 << 63
+_ON_REPLICA: Final = (
+    b"ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and "
+    b"are not propagated."
+)
 
 
 @command(
@@ -63,7 +66,7 @@ def bgrewriteaof_command(c: Client, argv: list[bytes]) -> bytes | None:
     acl=ACL_CONNECTION,
 )
 def waitaof_command(c: Client, argv: list[bytes]) -> bytes | None:
-    """Two numbers: 1 if the local file is synced so far, and how many replicas are (there are none)."""
+    """Two numbers: 1 if the local file is synced so far, and how many replicas' files are."""
     local = get_int(argv[1])
     if not 0 <= local <= 1:
         raise CommandError(b"ERR value is out of range, value must between 0 and 1")
@@ -73,14 +76,25 @@ def waitaof_command(c: Client, argv: list[bytes]) -> bytes | None:
     timeout = get_int(argv[3], b"ERR timeout is not an integer or out of range")
     if timeout < 0:
         raise CommandError(b"ERR timeout is negative")
-    aof = c.server.aof
+    server = c.server
+    aof, replication = server.aof, server.replication
+    if replication.master is not None:
+        raise CommandError(_ON_REPLICA)
     if local and aof.state == AOF_OFF:
         raise CommandError(b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    there = aof.state != AOF_OFF and aof.synced >= c.fed
-    if c.flags & CLIENT_DENY_BLOCKING or (there >= local and not replicas):
-        return array([integer(there), ZERO])
-    block_for_keys(c, BLOCKED_WAITAOF, [], timeout / 1000, argv, array([integer(there), ZERO]))
+    fed, offset = c.fed, replication.offset
+
+    def state() -> tuple[bool, bytes]:
+        here = aof.state != AOF_OFF and aof.synced >= fed
+        there = replication.acknowledged(offset, on_disk=True)
+        return here >= local and there >= replicas, array([integer(here), integer(there)])
+
+    done, reply = state()
+    if done or c.flags & CLIENT_DENY_BLOCKING:
+        return reply
+    block_for_keys(c, BLOCKED_WAITAOF, [], timeout / 1000, argv, reply)
     if c.blocked is not None:
-        # Replicas never come, so what is waited for then is the timeout.
-        c.blocked.request = _NEVER if replicas else c.fed
+        c.blocked.request = state
+    if replicas:
+        replication.request_acks()
     return None

@@ -138,6 +138,7 @@ def exec_command(c: Client, argv: list[bytes]) -> bytes | None:
         unwatch_all(c)
     server = c.server
     # Replies go straight to the output: what the commands push (SUBSCRIBE) keeps its place among them.
+    never_blocks = c.flags & CLIENT_DENY_BLOCKING
     c.flags |= CLIENT_DENY_BLOCKING
     server.nesting += 1
     c.add_reply(array_header(len(queued)))
@@ -149,7 +150,7 @@ def exec_command(c: Client, argv: list[bytes]) -> bytes | None:
                 c.add_reply(reply)
     finally:
         server.nesting -= 1
-        c.flags &= ~CLIENT_DENY_BLOCKING
+        c.flags = c.flags & ~CLIENT_DENY_BLOCKING | never_blocks
         discard_transaction(c)
     if not server.nesting:
         flush(server)

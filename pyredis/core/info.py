@@ -105,7 +105,7 @@ def _clients(s: Server) -> Fields:
         ("maxclients", s.config.maxclients),
         ("client_recent_max_input_buffer", max(buffers.recent_input)),
         ("client_recent_max_output_buffer", max(buffers.recent_output)),
-        ("blocked_clients", len(s.blocked_clients)),
+        ("blocked_clients", len(s.blocked_clients) + len(s.paused_clients)),
         ("tracking_clients", s.tracking.clients),
     ]
     if s.compat >= 704:

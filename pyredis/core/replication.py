@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from pyredis.core.blocked import BLOCKED_WAIT, BLOCKED_WAITAOF, end_wait
 from pyredis.resp.errors import CommandError
 from pyredis.resp.reply import array, array_header, bulk, integer
 
@@ -125,8 +126,25 @@ class Replication:
     def replied(self, c: Client, cmd: Command | None) -> None:
         """A command of a replica would get a reply, which its stream has no place for."""
 
-    def aof_synced(self) -> None:
-        """More of the append-only file is on the disk."""
+    def serve_waiting(self) -> None:
+        """Something was acknowledged or synced: clients in WAIT and WAITAOF that have what they want go on.
+
+        What the others are told when their time is up is brought up to date.
+        """
+        for c in list(self.server.blocked_clients):
+            state = c.blocked
+            if state is not None and state.kind in (BLOCKED_WAIT, BLOCKED_WAITAOF):
+                done, reply = state.request()
+                state.on_timeout = reply
+                if done:
+                    end_wait(c, reply)
+
+    def snapshot_fields(self) -> dict[bytes, bytes]:
+        """What a snapshot says about replication, so that a restarted server can go on from it."""
+        return {}
+
+    def restore(self, fields: dict[bytes, bytes]) -> None:
+        """Take what the snapshot that was loaded at start says about replication."""
 
     # --- commands ---------------------------------------------------------------------------------------------
 

@@ -220,7 +220,9 @@ class ClientProtocol(asyncio.Protocol):
         """
         if c.flags & CLIENT_STOP:
             return
-        if message:
+        if c.flags & CLIENT_REPLICA:
+            self.abort()  # there is no place for an error in its stream
+        elif message:
             end_after_reply(c, error_reply(self.server, b"ERR " + message))
         else:
             self.server.stats.query_buffer_limit_disconnections += 1

@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
-from pyredis.core.blocked import BLOCKED_WAITAOF, end_wait
 from pyredis.core.client import CLIENT_CLOSED, CLIENT_UNACKNOWLEDGED, Client
 from pyredis.core.dispatch import refresh_fast
 from pyredis.core.durability import AOF_OFF, AOF_WAIT_REWRITE, AppendLog
@@ -28,7 +27,6 @@ from pyredis.persistence.child import Progress
 from pyredis.persistence.files import APPEND, CREATE, Files, FileSink
 from pyredis.persistence.rdb_save import KeyWriter, new_writer, snapshot_fields, write_keyspace
 from pyredis.resp.command import encode_command
-from pyredis.resp.reply import ONE, ZERO, array
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -354,10 +352,7 @@ class AppendOnlyFile(AppendLog):
     def _reached(self, offset: int) -> None:
         """Everything up to ``offset`` is on the disk: who waits for it goes on."""
         self.synced = offset
-        for c in list(self.server.blocked_clients):
-            state = c.blocked
-            if state is not None and state.kind == BLOCKED_WAITAOF and state.request <= offset:
-                end_wait(c, array([ONE, ZERO]))
+        self.server.replication.serve_waiting()
 
     def _sync_in_thread(self) -> None:
         loop = self.server.loop

@@ -22,7 +22,7 @@ from pyredis.core.client import (
     CLIENT_STOP,
     Client,
 )
-from pyredis.core.dispatch import refresh_fast, run_batch, run_pending
+from pyredis.core.dispatch import GATE_DISK_ERROR, refresh_fast, run_batch, run_pending
 from pyredis.core.durability import AOF_OFF
 from pyredis.core.tls import TlsError, client_context, reason
 from pyredis.replication.payload import Header, PayloadError
@@ -263,6 +263,10 @@ class Link(asyncio.Protocol):
     def _run(self, c: Client, data: bytes) -> None:
         """Run a piece of the stream. Its time is 0: no key is due here before the master says so."""
         server = self.server
+        if server.gates & GATE_DISK_ERROR and not server.config.replica_ignore_disk_write_errors:
+            server.log.warning("Replica was unable to write command to disk.")
+            self.end()
+            return
         self._raw += data
         started = perf_counter_ns()
         batch = self._reader.feed(data)

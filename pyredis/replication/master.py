@@ -6,10 +6,11 @@ each replica, or into the queue of one that is still getting its snapshot (all q
 
 from __future__ import annotations
 
+import os
+import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from pyredis.core.blocked import BLOCKED_WAIT, BLOCKED_WAITAOF, end_wait
 from pyredis.core.client import CLIENT_CLOSED, CLIENT_REPLICA
 from pyredis.core.dispatch import refresh_fast
 from pyredis.replication.backlog import Backlog
@@ -175,6 +176,8 @@ class Master:
         replica.since = replica.ack_time = self.server.mstime
         c.flags |= CLIENT_REPLICA
         refresh_fast(c)
+        if self.server.config.repl_disable_tcp_nodelay:
+            _gather_packets(c)
 
     def bring_online(self, replica: Replica) -> None:
         """The snapshot is at the replica: the stream follows, at once or when it says that it has loaded it."""
@@ -220,7 +223,8 @@ class Master:
             self.flush()
             replica.start_streaming()
         self.count_good()
-        self.serve_waiting()
+        self.node.serve_waiting()
+        self.node.takeover.look()
 
     def acknowledged(self, offset: int, on_disk: bool) -> int:
         """How many replicas have the stream up to ``offset``."""
@@ -230,18 +234,6 @@ class Master:
         """Ask the replicas how far they are; once in a turn is enough."""
         if self.backlog is not None and self.online() and (not self._parts or self._parts[-1] is not _GETACK):
             self.add(_GETACK, True)
-
-    def serve_waiting(self) -> None:
-        """Clients in WAIT and WAITAOF go on if enough replicas are where they want them; the others' count is new."""
-        server = self.server
-        for c in list(server.blocked_clients):
-            state = c.blocked
-            if state is None or state.kind not in (BLOCKED_WAIT, BLOCKED_WAITAOF):
-                continue
-            done, reply = state.request()
-            state.on_timeout = reply
-            if done:
-                end_wait(c, reply)
 
     def count_good(self) -> None:
         """``min-replicas-to-write``: how many replicas have been heard of within ``min-replicas-max-lag`` seconds."""
@@ -321,3 +313,15 @@ class Master:
         if not replica.client.flags & CLIENT_CLOSED:
             self.server.log.warning(f"Disconnecting timedout replica ({doing}): {replica.name()}")
             self.server.close_client(replica.client)
+
+
+def _gather_packets(c: Client) -> None:
+    """``repl-disable-tcp-nodelay``: fewer and larger packets, which come up to 40 ms later."""
+    fd = c.conn.fileno()
+    if fd < 0:
+        return
+    try:
+        with socket.socket(fileno=os.dup(fd)) as same:
+            same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    except OSError:
+        pass  # a unix socket, or a peer that has gone

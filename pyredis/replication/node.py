@@ -71,7 +71,6 @@ class Node(Replication):
         self.connect()
 
     def restore(self, fields: dict[bytes, bytes]) -> None:
-        """What the snapshot that was loaded at start says about replication: go on where it was written."""
         replid, offset = fields.get(b"repl-id", b""), string2ll(fields.get(b"repl-offset", b""))
         if len(replid) != len(NO_ID) or offset is None or offset < 0:
             return
@@ -165,6 +164,8 @@ class Node(Replication):
 
     def connect(self, verb: str = "Connecting") -> None:
         """Make a connection to the master, if there is none."""
+        if self.server.disk_error() is not None and not self.server.config.replica_ignore_disk_write_errors:
+            return  # what it would take over could not be kept
         if self.master is not None and self.link is None and self.server.loop is not None:
             self.link = Link(self, *self.master)
             self.link.open(verb)
@@ -364,13 +365,9 @@ class Node(Replication):
     def request_acks(self) -> None:
         self.following.request_acks()
 
-    def aof_synced(self) -> None:
-        self.following.serve_waiting()
-
     # --- telling ----------------------------------------------------------------------------------------------
 
     def snapshot_fields(self) -> dict[bytes, bytes]:
-        """What a snapshot says about replication, so that a restarted server can go on from it."""
         following = self.following
         if self.master is None:
             if following.backlog is None:

@@ -1,0 +1,84 @@
+"""FAILOVER: the role goes to a replica that has everything; what must not be lost is not."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.raw import RawClient
+from tests.support.replication import KINDS, group, wait_in_step, wait_until, write
+
+PAIRS = [("ours", "ours"), ("ours", "redis"), ("redis", "ours")]
+
+
+@pytest.mark.parametrize(("old_kind", "new_kind"), PAIRS)
+def test_there_and_back(tmp_path: Path, old_kind: str, new_kind: str) -> None:
+    with group(tmp_path) as servers:
+        old, new = servers.start(old_kind), servers.start(new_kind)
+        new.replicate(old)
+        write(old, 1, 100)
+        for master, replica in ((old, new), (new, old), (old, new)):
+            wait_until(lambda master=master: "state=online" in master.info()["slave0"])  # type: ignore[misc]
+            master.ok("FAILOVER", "TO", "127.0.0.1", replica.port, "TIMEOUT", "20000")
+            wait_until(lambda replica=replica: replica.info()["role"] == "master")  # type: ignore[misc]
+            master.wait_for_link()
+            assert master.info()["master_failover_state"] == "no-failover"
+            write(replica, 2, 100)
+            wait_in_step(replica, master)
+        assert [node.info("stats")["sync_full"] for node in (old, new)] == ["1", "0"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_writes_wait(tmp_path: Path, kind: str) -> None:
+    """While the replica lags, writes wait and reads do not; a timeout ends the attempt, ABORT another one."""
+    with group(tmp_path) as servers:
+        master, replica = servers.start(kind), servers.start(kind)
+        replica.replicate(master)
+        wait_in_step(master, replica)
+        writer = RawClient(master.server.connect())
+        replica.server.process.send_signal(signal.SIGSTOP)
+        try:
+            master.ok("SET", "k", "1")
+            for ending in ("timeout", "abort"):
+                master.ok("FAILOVER", *(["TIMEOUT", "700"] if ending == "timeout" else []))
+                assert master.info()["master_failover_state"] == "waiting-for-sync"
+                assert master.call("FAILOVER") == b"-ERR FAILOVER already in progress.\r\n"
+                assert master.call("REPLICAOF", "127.0.0.1", "1").startswith(
+                    b"-ERR REPLICAOF not allowed while failing"
+                )
+                writer.send("INCR", "k")
+                wait_until(lambda: master.info("clients")["blocked_clients"] == "1")
+                assert master.call("GET", "k") == (b"$1\r\n1\r\n" if ending == "timeout" else b"$1\r\n2\r\n")
+                if ending == "abort":
+                    master.ok("FAILOVER", "ABORT")
+                assert writer.read() == (b":2\r\n" if ending == "timeout" else b":3\r\n")
+                assert master.info()["master_failover_state"] == "no-failover"
+                assert master.info()["role"] == "master"
+        finally:
+            replica.server.process.send_signal(signal.SIGCONT)
+        writer.close()
+        wait_in_step(master, replica)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_forced(tmp_path: Path, kind: str) -> None:
+    """FORCE does not wait for the replica; it goes on waiting for its answer, or is called off."""
+    with group(tmp_path) as servers:
+        master, replica = servers.start(kind), servers.start(kind)
+        replica.replicate(master)
+        wait_in_step(master, replica)
+        replica.server.process.send_signal(signal.SIGSTOP)
+        try:
+            master.ok("SET", "k", "1")
+            master.ok("FAILOVER", "TO", "127.0.0.1", replica.port, "FORCE", "TIMEOUT", "200")
+            wait_until(lambda: master.info()["master_failover_state"] == "failover-in-progress")
+            assert master.info()["role"] == "slave"
+            master.ok("FAILOVER", "ABORT")
+            assert master.info()["role"] == "master"
+        finally:
+            replica.server.process.send_signal(signal.SIGCONT)
+        master.ok("SET", "k", "2")
+        replica.wait_for_link()
+        wait_in_step(master, replica)
