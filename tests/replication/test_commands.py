@@ -265,10 +265,9 @@ def test_client_list(tmp_path: Path, kind: str) -> None:
         assert " flags=M " in listed and " user=(superuser) " in listed and f" addr=127.0.0.1:{master.port} " in listed
         assert master.call("CLIENT", "KILL", "TYPE", "replica") == b":1\r\n"
         master.ok("SET", "k", "2")
-        replica.wait_for_link()
+        wait_in_step(master, replica)
         assert replica.call("CLIENT", "KILL", "TYPE", "master") == b":1\r\n"
         master.ok("SET", "k", "3")
-        replica.wait_for_link()
         wait_in_step(master, replica)
         assert master.info("stats")["sync_full"] == "1"
 
