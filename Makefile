@@ -21,8 +21,9 @@ BENCH_ARGS ?=
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: $(VENV)/.stamp-run  ## install, then run the server on PORT (6379) with ARGS
-	@exec $(BIN)/python -m pyredis --port $(PORT) $(ARGS)
+serve: $(VENV)/.stamp-run  ## install, then run the server on PORT (6379) with ARGS; its files are in data/
+	@mkdir -p data
+	@exec $(BIN)/python -m pyredis --port $(PORT) --dir data $(ARGS)
 
 examples: $(VENV)/.stamp-test  ## run the examples against the server on PORT
 	@set -e; for file in $(filter-out %/common.py,$(wildcard examples/*.py)); do \

@@ -155,7 +155,6 @@ def configuration_page() -> str:
             for one in refusing
         ),
         "| `activedefrag` | `no` | jemalloc (redis-server refuses it as well where its allocator cannot) |",
-        "| `shutdown-on-sigint`, `shutdown-on-sigterm` | all but `save` | snapshots |",
         "| `loadmodule` | nothing | modules |",
         "",
         "## Values with nothing to act on",

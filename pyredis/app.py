@@ -27,6 +27,7 @@ from pyredis.core.logging import Logger
 from pyredis.core.options import Config
 from pyredis.core.process import DEFAULT_PIDFILE, Process, daemonize
 from pyredis.core.server import Server
+from pyredis.core.shutdown import shut_down, shutdown_flags
 from pyredis.net.listener import ListenError, Listeners
 from pyredis.net.migration import PeerLinks
 from pyredis.persistence.aof_load import LoadError
@@ -179,7 +180,13 @@ class _Signals:
             os._exit(1)
         self.asked = True
         log.from_signal(f"Received {signal.Signals(number).name} scheduling shutdown...")
-        self.loop.call_soon_threadsafe(self.app.stop)
+        self.loop.call_soon_threadsafe(self._shut_down, number)
+
+    def _shut_down(self, number: int) -> None:
+        config = self.app.server.config
+        words = config.shutdown_on_sigint if number == signal.SIGINT else config.shutdown_on_sigterm
+        if not self.app.stopped.is_set() and not shut_down(self.app.server, shutdown_flags(words)):
+            self.asked = False
 
 
 async def _serve(app: App, process: Process) -> int:
@@ -205,7 +212,7 @@ async def _serve(app: App, process: Process) -> int:
     elif config.pidfile:
         process.write_pidfile(config.pidfile)
     process.set_crash_log(config)
-    process.set_processors(config)
+    process.set_processors(config.server_cpulist)
     process.set_oom_score(config)
     collector = Collector(server, loop)
     server.cron_jobs.append(collector.cron)
@@ -219,8 +226,6 @@ async def _serve(app: App, process: Process) -> int:
     loop.call_later(0.05, process.set_title, config, server.config_file)
     loop.call_later(0.05, process.disable_huge_pages, config)
     await app.stopped.wait()
-    log.warning("User requested shutdown...")
-    process.notify("STOPPING=1\n")
     process.remove_pidfile()
     await app.close()
     log.warning(f"{'Sentinel' if config.sentinel_mode else 'Redis'} is now ready to exit, bye bye...")

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pyredis.commands.all  # noqa: F401  # rename-command must know them
-from pyredis.core.config import FileError
 from pyredis.core.config_rewrite import rewritten
 from pyredis.core.options import Config
 from tests.support.raw import RawClient
@@ -59,8 +58,11 @@ def test_debians_file() -> None:
     finally:
         os.chdir(here)
     assert (config.daemonize, config.bind) == (True, ["127.0.0.1", "-::1"])
-    with pytest.raises(FileError, match="snapshots"):
-        config.load_text("save 3600 1")
+    assert config.save == ((3600, 1), (300, 100), (60, 10000))
+    config.load_text("save 5 1\nsave 7 2 9 3")
+    assert config.save == ((5, 1), (7, 2), (9, 3))
+    config.load_text('save ""\nsave 1 1')
+    assert config.save == ((1, 1),)
 
 
 LINES = st.sampled_from(
@@ -68,6 +70,7 @@ LINES = st.sampled_from(
         *("# a comment", "", "   ", "hz 50", "HZ 20", "  timeout   5  ", "slave-priority 50", "replica-priority 60"),
         *("hash-max-ziplist-value 128", "list-max-ziplist-size 5", "client-output-buffer-limit pubsub 1mb 1mb 60"),
         *("client-output-buffer-limit normal 0 0 0", "client-output-buffer-limit slave 1gb 0 0", "save ''"),
+        *("save 900 1", "save 300 10 60 5"),
         *('requirepass ""', "notify-keyspace-events ''", "notify-keyspace-events KEA", "loglevel verbose"),
         *('proc-title-template "{title} {port}"', "maxclients 200", "tcp-keepalive 60", "latency-tracking no"),
         *("latency-tracking-info-percentiles 50 99", "oom-score-adj-values 1 2 3", "shutdown-on-sigterm nosave now"),

@@ -383,4 +383,10 @@ def flushdb_command(c: Client, argv: list[bytes]) -> bytes | None:
     ),
 )
 def flushall_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _flush(c, argv, c.server.dbs)
+    server = c.server
+    before = server.dirty
+    reply = _flush(c, argv, server.dbs)
+    server.snapshots.flushed()
+    if server.dirty == before:
+        server.dirty += 1  # it must be propagated, although a snapshot has been written
+    return reply

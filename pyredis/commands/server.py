@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyredis.core.args import syntax_error
-from pyredis.core.client import Client
+from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
     CMD_ADMIN,
     CMD_ALLOW_BUSY,
@@ -15,6 +15,8 @@ from pyredis.core.command import (
     CMD_STALE,
     command,
 )
+from pyredis.core.propagate import prevent
+from pyredis.core.shutdown import shut_down, shutdown_flags
 from pyredis.resp.errors import CommandError
 from pyredis.resp.reply import bulk_array
 
@@ -34,7 +36,7 @@ def time_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk_array([b"%d" % (usec // 1_000_000), b"%d" % (usec % 1_000_000)])
 
 
-_SHUTDOWN_WORDS = frozenset((b"nosave", b"save", b"now", b"force", b"abort"))
+_SHUTDOWN_WORDS = frozenset(("nosave", "save", "now", "force", "abort"))
 
 
 @command(
@@ -51,15 +53,17 @@ _SHUTDOWN_WORDS = frozenset((b"nosave", b"save", b"now", b"force", b"abort"))
     history=(("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."),),
 )
 def shutdown_command(c: Client, argv: list[bytes]) -> bytes | None:
-    """NOW and FORCE are about replicas that lag and saves that fail: there are none, so the end is at once."""
-    words = {word.lower() for word in argv[1:]}
-    if not words <= _SHUTDOWN_WORDS or words >= {b"save", b"nosave"} or (b"abort" in words and len(words) > 1):
+    """Without a reply: the connection ends with the server, unless what has to be saved cannot be."""
+    words = [word.lower().decode("latin-1") for word in argv[1:]]
+    if not set(words) <= _SHUTDOWN_WORDS or {"save", "nosave"} <= set(words):
         raise syntax_error()
-    if b"abort" in words:
+    if "abort" in words:
+        if set(words) != {"abort"}:
+            raise syntax_error()
         raise CommandError(b"ERR No shutdown in progress.")
-    if b"save" in words:
-        raise CommandError(b"ERR SHUTDOWN SAVE needs persistence, which is not available yet")
-    if c.server.on_shutdown is None:
+    if "now" not in words and c.flags & CLIENT_DENY_BLOCKING:
+        raise CommandError(b"ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
+    prevent(c)  # although a snapshot makes the count of changes begin anew
+    if c.server.on_shutdown is None or not shut_down(c.server, shutdown_flags(words)):
         raise CommandError(b"ERR Errors trying to SHUTDOWN. Check logs.")
-    c.server.on_shutdown(0)
     return None

@@ -168,6 +168,8 @@ class Settings:
         """Whether this process watches masters instead of being a database."""
         self.sentinel_lines: list[SentinelLine] = []
         """What the sentinel makes its state of, once it is there."""
+        self._begun: set[str] = set()
+        """Attributes of the directives that a configuration line has set."""
 
     # --- one value --------------------------------------------------------------------------------------------
 
@@ -259,7 +261,11 @@ class Settings:
             if one.kind.multi and len(values) == 1 and values[0]:
                 # --save "3600 1"; a word with unbalanced quotes counts as none at all, as in Redis.
                 values = _decode(split_args(values[0].encode("utf-8", "surrogateescape")) or [])
+            before = getattr(self, one.attribute) if one.kind.adds and one.attribute in self._begun else None
             self.set(name, values)
+            self._begun.add(one.attribute)
+            if before and getattr(self, one.attribute):
+                setattr(self, one.attribute, before + getattr(self, one.attribute))
         elif name in ("list-max-ziplist-entries", "list-max-ziplist-value") and len(values) == 1:
             pass  # Redis dropped them, and takes them from old files
         elif name == "include" and len(values) == 1:

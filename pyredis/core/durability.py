@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -101,10 +102,44 @@ class Snapshots:
     def __init__(self, now: float) -> None:
         self.last_save = int(now)
         """When the last snapshot was finished; the start of the server counts as one."""
+        self.last_try = 0
+        """When the last one in the background began."""
+        self.last_ok = True
+        """Whether the last one in the background succeeded, or any after it."""
+        self.saving = False
+        """True while one is written in the background."""
+        self.scheduled = False
+        self.started = 0.0
+        """Monotonic time at which the one in the background began."""
+        self.last_seconds = -1
+        """How long the last one in the background took."""
+        self.saves = 0
+        self.last_cow_size = 0
         self.last_load_keys_loaded = 0
         self.last_load_keys_expired = 0
+        self.finished: list[Callable[[bool], None]] = []
+        """Called when one in the background is over, with whether it succeeded."""
         self.verify_payloads = True
         """Whether RESTORE verifies checksums; tests switch it off (DEBUG)."""
+
+    def save(self) -> bool:
+        """Write a snapshot at once, while everything waits; False if that failed (the log says why)."""
+        return False
+
+    def start(self) -> None:
+        """Begin one in the background. OSError if that cannot begin (the log says why)."""
+        raise OSError("there is no event loop")
+
+    def kill(self) -> None:
+        """End the one in the background, without its result."""
+
+    def reload(self, replace: bool = False) -> None:
+        """Load the file into the keyspace as it is, while everything waits; keys that are there are replaced, or make
+        it fail. ValueError if it fails."""
+        raise ValueError("there are no files")
+
+    def flushed(self) -> None:
+        """FLUSHALL: a snapshot of what is no more is not wanted."""
 
 
 class Libraries:

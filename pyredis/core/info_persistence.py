@@ -47,18 +47,18 @@ def _background(s: Server) -> Fields:
 
 
 def _snapshots(s: Server) -> Fields:
-    """There are none yet: nothing was ever saved since the start."""
+    state = s.snapshots
     return [
         ("rdb_changes_since_last_save", s.dirty),
-        ("rdb_bgsave_in_progress", 0),
-        ("rdb_last_save_time", int(s.started_at)),
-        ("rdb_last_bgsave_status", "ok"),
-        ("rdb_last_bgsave_time_sec", -1),
-        ("rdb_current_bgsave_time_sec", -1),
-        ("rdb_saves", 0),
-        ("rdb_last_cow_size", 0),
-        ("rdb_last_load_keys_expired", 0),
-        ("rdb_last_load_keys_loaded", 0),
+        ("rdb_bgsave_in_progress", int(state.saving)),
+        ("rdb_last_save_time", state.last_save),
+        ("rdb_last_bgsave_status", "ok" if state.last_ok else "err"),
+        ("rdb_last_bgsave_time_sec", state.last_seconds),
+        ("rdb_current_bgsave_time_sec", int(monotonic() - state.started) if state.saving else -1),
+        ("rdb_saves", state.saves),
+        ("rdb_last_cow_size", state.last_cow_size),
+        ("rdb_last_load_keys_expired", state.last_load_keys_expired),
+        ("rdb_last_load_keys_loaded", state.last_load_keys_loaded),
     ]
 
 

@@ -63,6 +63,8 @@ class Kind:
     __slots__ = ()
     multi = False
     """Whether the directive takes several words; else it takes exactly one."""
+    adds = False
+    """Whether further lines of configuration files add to the value; an empty one begins anew."""
 
     def parse(self, words: list[str], old: Any) -> Any:
         """Words → value; ``old`` is the value in force. Raises ConfigError."""
@@ -308,6 +310,7 @@ class SavePoints(Kind):
 
     __slots__ = ()
     multi = True
+    adds = True
 
     def parse(self, words: list[str], old: Any) -> tuple[tuple[int, int], ...]:
         if _no_words(words):
@@ -524,5 +527,3 @@ def check_shutdown_options(chosen: Sequence[str]) -> None:
     """``shutdown-on-sigint`` and ``-sigterm``: what SHUTDOWN would take."""
     if "save" in chosen and "nosave" in chosen:
         raise ConfigError("shutdown options SAVE and NOSAVE can't be used simultaneously")
-    if "save" in chosen:
-        raise ConfigError("save needs snapshots, which pyredis does not have yet")

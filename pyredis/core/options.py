@@ -159,6 +159,11 @@ def apply_backlog(server: Server) -> None:
     server.replication.resize_backlog()
 
 
+def apply_disk(server: Server) -> None:
+    """Whether commands that write are refused while snapshots fail."""
+    server.refresh_disk_gate()
+
+
 # --- declarations ---------------------------------------------------------------------------------------------------
 # These return Any so that each attribute can be annotated with the type of its value.
 
@@ -198,7 +203,6 @@ def special(kind: Kind, default: Any, **more: Any) -> Any:
     return Directive(kind, default, **more)
 
 
-_RDB: Final = "snapshots"
 _REPLICATION: Final = "replication"
 _CLUSTER: Final = "cluster mode"
 _SUITES: Final = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
@@ -215,6 +219,8 @@ _FACILITIES: Final = ("user", *(f"local{n}" for n in range(8)))
 _POLICIES: Final = ("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl")
 _POLICIES_ALL: Final = ("allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction")
 _LOCAL: Final = ("no", "yes", "local")
+_BY_TIME: Final = "no counterpart: loading lets the others have their turn by time, not by bytes"
+_SAVE: Final = ((3600, 1), (300, 100), (60, 10000))
 _SHUTDOWN: Final = ("default", "save", "nosave", "now", "force")
 _OUTPUT: Final = {"normal": (0, 0, 0), "replica": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
 
@@ -278,7 +284,7 @@ class Config(Settings):
     server_cpulist: str = text("", name="server_cpulist", mutable=False)
     bio_cpulist: str = text("", name="bio_cpulist", mutable=False, idle=_NO_THREADS)
     aof_rewrite_cpulist: str = text("", name="aof_rewrite_cpulist", mutable=False)
-    bgsave_cpulist: str = text("", name="bgsave_cpulist", mutable=False, idle=_RDB)
+    bgsave_cpulist: str = text("", name="bgsave_cpulist", mutable=False)
     ignore_warnings: str = text("", idle="no counterpart: there is no such warning to ignore")
     shutdown_timeout: int = integer(10, idle=_REPLICATION)
     shutdown_on_sigint: tuple[str, ...] = special(Words(_SHUTDOWN, check_shutdown_options), ())
@@ -339,17 +345,17 @@ class Config(Settings):
     busy_reply_threshold: int = integer(5000, 0, LONG_MAX, aliases=("lua-time-limit",), idle=_SCRIPTS)
 
     # Snapshots
-    save: tuple[tuple[int, int], ...] = special(SavePoints(), (), only=((),), needs=_RDB)
-    dbfilename: str = text("dump.rdb", check_file_name("dbfilename", True), protected=True, idle=_RDB)
-    rdbcompression: bool = yes_no(True, idle=_RDB)
-    rdbchecksum: bool = yes_no(True, mutable=False, idle=_RDB)
+    save: tuple[tuple[int, int], ...] = special(SavePoints(), _SAVE, apply=apply_disk)
+    dbfilename: str = text("dump.rdb", check_file_name("dbfilename", True), protected=True)
+    rdbcompression: bool = yes_no(True)
+    rdbchecksum: bool = yes_no(True, mutable=False)
     rdb_del_sync_files: bool = yes_no(False)
-    rdb_save_incremental_fsync: bool = yes_no(True, idle=_RDB)
-    rdb_key_save_delay: int = integer(0, -INT_MAX - 1, hidden=True, idle=_RDB)
-    key_load_delay: int = integer(0, -INT_MAX - 1, hidden=True, idle=_RDB)
-    loading_process_events_interval_bytes: int = integer(2 << 20, 1024, hidden=True, idle=_RDB)
-    stop_writes_on_bgsave_error: bool = yes_no(True, idle=_RDB)
-    sanitize_dump_payload: str = one_of("no", "no", "yes", "clients", idle=_RDB)
+    rdb_save_incremental_fsync: bool = yes_no(True)
+    rdb_key_save_delay: int = integer(0, -INT_MAX - 1, hidden=True)
+    key_load_delay: int = integer(0, -INT_MAX - 1, hidden=True)
+    loading_process_events_interval_bytes: int = integer(2 << 20, 1024, hidden=True, idle=_BY_TIME)
+    stop_writes_on_bgsave_error: bool = yes_no(True, apply=apply_disk)
+    sanitize_dump_payload: str = one_of("no", "no", "yes", "clients")
 
     # Append-only file
     appendonly: bool = yes_no(False, apply=apply_appendonly)

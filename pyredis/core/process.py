@@ -24,6 +24,9 @@ RESERVED_FDS: Final = 32
 """Open files that are not clients: sockets to listen on, the log, the event loop."""
 DEFAULT_PIDFILE: Final = "/var/run/redis.pid"
 _PR_SET_THP_DISABLE: Final = 41
+_OOM_SELF: Final = 0
+_OOM_CHILD: Final = 2
+"""Places in ``oom-score-adj-values``."""
 _OOM_SCORE: Final = "/proc/self/oom_score_adj"
 
 
@@ -77,19 +80,24 @@ class Process:
             )
         return possible
 
-    def set_processors(self, config: Config) -> None:
-        """Run on the processors of ``server_cpulist`` only."""
-        if not config.server_cpulist or not hasattr(os, "sched_setaffinity"):
+    def set_processors(self, processors: str) -> None:
+        """Run on these processors only, a list such as ``0-7:2``; on all if it is empty."""
+        if not processors or not hasattr(os, "sched_setaffinity"):
             return
-        chosen = parse_cpu_list(config.server_cpulist)
+        chosen = parse_cpu_list(processors)
         try:
             if chosen is None:
                 raise ValueError("it is no list of processors such as 0-7:2 or 1,3")
             os.sched_setaffinity(0, chosen)
         except (OSError, ValueError) as e:
-            self.log.warning(f"server_cpulist {config.server_cpulist} has no effect: {e}")
+            self.log.warning(f"the list of processors {processors} has no effect: {e}")
 
-    def set_oom_score(self, config: Config) -> bool:
+    def become_child(self, config: Config, processors: str) -> None:
+        """This is a forked child now: its place among processors, and in the kernel's choice when memory is short."""
+        self.set_processors(processors)
+        self.set_oom_score(config, _OOM_CHILD)
+
+    def set_oom_score(self, config: Config, of: int = _OOM_SELF) -> bool:
         """Write the kernel's out-of-memory score as ``oom-score-adj`` says; False (logged) if it does not take it."""
         mode = config.oom_score_adj
         if mode == "no" and self._base_oom_score is None:
@@ -100,7 +108,7 @@ class Process:
                     self._base_oom_score = int(file.read())
             score = self._base_oom_score
             if mode != "no":
-                own = config.oom_score_adj_values[0]
+                own = config.oom_score_adj_values[of]
                 score = own if mode == "absolute" else score + own
             with open(_OOM_SCORE, "w", encoding="ascii") as file:
                 file.write(str(max(-1000, min(score, 1000))))

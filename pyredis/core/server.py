@@ -56,6 +56,7 @@ from pyredis.keyspace.db import Database
 from pyredis.keyspace.expire import active_expire_cycle
 from pyredis.keyspace.state import KeyspaceState
 from pyredis.lib.splitargs import quote_arg
+from pyredis.resp.errors import MISCONF_RDB
 
 if TYPE_CHECKING:
     from pyredis.core.logging import Logger
@@ -408,10 +409,6 @@ class Server(KeyspaceState):
         set_gate(self, GATE_LOADING, True)
         return self.loading
 
-    def replication_fields(self) -> dict[bytes, bytes]:
-        """What a snapshot tells of this server's place in replication (``repl-id`` …), if it has one."""
-        return {}
-
     def stop_loading(self) -> None:
         """The data is there."""
         self.loading = None
@@ -424,6 +421,8 @@ class Server(KeyspaceState):
 
     def disk_error(self) -> bytes | None:
         """Why commands that write are refused; None if they are not."""
+        if self.config.stop_writes_on_bgsave_error and self.config.save and not self.snapshots.last_ok:
+            return MISCONF_RDB
         if self.aof.write_error:
             return b"MISCONF Errors writing to the AOF file: " + self.aof.write_error.encode("utf-8", "replace")
         return None

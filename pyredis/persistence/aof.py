@@ -87,7 +87,9 @@ class AppendOnlyFile(AppendLog):
         server = self.server
         sink = FileSink(self.files, fd, server.config.aof_rewrite_incremental_fsync)
         if rdb:
-            return new_writer(server, sink, snapshot_fields(server, aof_base=True, more=server.replication_fields()))
+            return new_writer(
+                server, sink, snapshot_fields(server, aof_base=True, more=server.replication.snapshot_fields())
+            )
         writer = CommandWriter(sink)
         if b"FUNCTION" in server.commands:
             for source in server.libraries.dump():

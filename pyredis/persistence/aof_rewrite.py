@@ -46,8 +46,9 @@ class Rewriter:
 
         def work(progress: Progress) -> None:
             aof.write_base(self._temporary, self._rdb, progress)
+            server.log.notice(f"Fork CoW for AOF rewrite: {progress.cost()}")
 
-        child.start(work)
+        child.start(work, processors=server.config.aof_rewrite_cpulist)
         self._child = child
         aof.rewriting = True
         aof.rewrite_scheduled = False

@@ -37,6 +37,10 @@ class Progress:
         self._fd = fd
         self._told_at = monotonic()
         self._measured_at = self._told_at
+        self._cost = 0
+        self._peak = 0
+        self._sum = 0
+        self._measured = 0
 
     def tell(self, keys: int, force: bool = False) -> None:
         """``keys`` have been written. Call it as often as you like; ``force`` at the end."""
@@ -47,8 +51,16 @@ class Progress:
         cow = -1
         if force or now - self._measured_at >= _COW_SECONDS:
             self._measured_at = now
-            cow = private_bytes()
+            cow = self._cost = private_bytes()
+            self._peak = max(self._peak, cow)
+            self._sum += cow
+            self._measured += 1
         os.write(self._fd, _REPORT.pack(keys, cow))
+
+    def cost(self) -> str:
+        """What copying has cost in memory, for the log."""
+        average = self._sum // self._measured if self._measured else 0
+        return f"current {self._cost >> 20} MB, peak {self._peak >> 20} MB, average {average >> 20} MB"
 
 
 class ForkedChild(Background):
@@ -62,10 +74,11 @@ class ForkedChild(Background):
         self._buffer = b""
         self.pid = 0
 
-    def start(self, work: Callable[[Progress], None], keep: tuple[int, ...] = ()) -> None:
+    def start(self, work: Callable[[Progress], None], keep: tuple[int, ...] = (), processors: str = "") -> None:
         """Fork; ``work`` runs in the child, and raises if it fails. OSError if no child can be made.
 
-        Of what is open only the files ``keep`` stay open in the child.
+        Of what is open only the files ``keep`` stay open in the child. It runs on ``processors`` only, if any are
+        named.
         """
         server = self.server
         if server.loop is None:
@@ -82,7 +95,7 @@ class ForkedChild(Background):
             os.close(writing)
             raise
         if not self.pid:
-            _run_child(work, writing, keep)
+            _run_child(server, work, (writing, *keep), processors, writing)
         os.close(writing)
         elapsed = perf_counter_ns() - started
         server.stats.forks += 1
@@ -139,14 +152,19 @@ class ForkedChild(Background):
         self._reap()
 
 
-def _run_child(work: Callable[[Progress], None], pipe: int, keep: tuple[int, ...]) -> None:
+def _run_child(
+    server: Server, work: Callable[[Progress], None], keep: tuple[int, ...], processors: str, pipe: int
+) -> None:
     """What the child does: never returns."""
     code = 1
     try:
         gc.disable()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        _close_files((pipe, *keep))
+        _close_files(keep)
+        server.log.role = "C"
+        if server.process is not None:
+            server.process.become_child(server.config, processors)
         progress = Progress(pipe)
         work(progress)
         code = 0

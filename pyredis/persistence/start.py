@@ -11,6 +11,8 @@ from pyredis.persistence import aof_start
 from pyredis.persistence.aof import AppendOnlyFile
 from pyredis.persistence.aof_load import LoadError
 from pyredis.persistence.files import Files
+from pyredis.persistence.rdb_format import RdbError
+from pyredis.persistence.snapshots import SnapshotFiles
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -23,6 +25,8 @@ class Disk:
         self.server = server
         self.aof = AppendOnlyFile(server, files)
         server.aof = self.aof
+        self.snapshots = SnapshotFiles(server, files)
+        server.snapshots = self.snapshots
 
     async def load(self, stopped: asyncio.Event) -> None:
         """Load the data and open the append-only file; give up if ``stopped``. Raises LoadError.
@@ -42,7 +46,26 @@ class Disk:
             except OSError as e:
                 where = e.filename or aof.directory()
                 raise LoadError(f"Can't open or create append-only file or directory {where}: {e.strerror}") from None
+        else:
+            await self._load_snapshot(stopped)
+            if stopped.is_set():
+                return
         server.cron_jobs.append(aof.cron)
+        server.cron_jobs.append(self.snapshots.cron)
+
+    async def _load_snapshot(self, stopped: asyncio.Event) -> None:
+        try:
+            for _ in self.snapshots.load():
+                await asyncio.sleep(0)
+                if stopped.is_set():
+                    return
+        except RdbError as e:
+            raise LoadError(
+                f"Error reading the RDB file {self.snapshots.path()}: {e}\n"
+                "Terminating server after rdb file reading failure."
+            ) from None
+        except OSError as e:
+            raise LoadError(f"Fatal error loading the DB {self.snapshots.path()}: {e.strerror}. Exiting.") from None
 
     async def _load_append_only_file(self, stopped: asyncio.Event) -> None:
         server = self.server
@@ -57,6 +80,7 @@ class Disk:
 
     def close(self) -> None:
         """The server ends."""
+        self.snapshots.close()
         if self.aof.state != AOF_OFF:
             self.server.log.notice("Calling fsync() on the AOF file.")
             self.aof.end()

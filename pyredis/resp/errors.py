@@ -40,6 +40,12 @@ OOM: Final = b"OOM command not allowed when used memory > 'maxmemory'."
 LOADING: Final = b"LOADING Redis is loading the dataset in memory"
 MASTERDOWN: Final = b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 NOREPLICAS: Final = b"NOREPLICAS Not enough good replicas to write."
+MISCONF_RDB: Final = (
+    b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
+    b"may modify the data set are disabled, because this instance is configured to report errors during writes if RDB "
+    b"snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
+    b"error."
+)
 READONLY: Final = b"READONLY You can't write against a read only replica."
 EXECABORT: Final = b"EXECABORT Transaction discarded because of previous errors."
 STRING_TOO_LONG: Final = b"ERR string exceeds maximum allowed size (proto-max-bulk-len)"

@@ -163,12 +163,10 @@ def test_exit_codes_of_the_process(tmp_path: Path) -> None:
 
 def test_what_is_not_there_yet_is_refused_clearly() -> None:
     for words, what in (
-        (["--save", "3600 1"], "snapshots"),
         (["--maxmemory", "100mb"], "eviction"),
         (["--cluster-enabled", "yes"], "cluster mode"),
         (["--tls-session-caching", "no"], "Python's ssl module"),
         (["--loadmodule", "x.so"], "modules are not available"),
-        (["--shutdown-on-sigterm", "save"], "snapshots"),
     ):
         said = we_say(words)
         assert what in said and re.match(r"\n\*\*\* FATAL CONFIG FILE ERROR \(Redis [0-9.]+\) \*\*\*\nReading", said), (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.inprocess import refusal
 from tests.support.keyspaces import digest, fill
 from tests.support.raw import RawClient, encode
 from tests.support.servers import ServerProcess, start_oracle, start_ours
@@ -27,12 +28,6 @@ def snapshot_of(directory: Path, seed: str) -> tuple[bytes, bytes]:
     data = path.read_bytes()
     path.unlink()
     return data, found
-
-
-def start_fails(tmp_path: Path) -> str:
-    with pytest.raises(RuntimeError) as caught:
-        start_ours(tmp_path, *ON)
-    return str(caught.value)
 
 
 def test_a_new_directory(tmp_path: Path) -> None:
@@ -106,11 +101,11 @@ def test_damage_in_the_snapshot_ends_the_start(tmp_path: Path) -> None:
     path = next((tmp_path / "appendonlydir").glob("*.base.rdb"))
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
-    assert "Error reading the RDB preamble of the AOF file" in start_fails(tmp_path)
+    assert "Error reading the RDB preamble of the AOF file" in refusal(tmp_path, "appendonly yes")
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert "wrong checksum: " in start_fails(tmp_path)
+    assert "wrong checksum: " in refusal(tmp_path, "appendonly yes")
     path.write_bytes(b"REDIS9999" + whole[9:])
-    assert "Can't handle RDB format version 9999 at offset 5" in start_fails(tmp_path)
+    assert "Can't handle RDB format version 9999 at offset 5" in refusal(tmp_path, "appendonly yes")
 
 
 def _state(server: ServerProcess) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from redis.backoff import NoBackoff
 from pyredis.app import App
 from pyredis.core.logging import Logger
 from pyredis.core.options import Config
+from pyredis.persistence.aof_load import LoadError
 from pyredis.persistence.files import Files
 from tests.support.servers import free_port
 
@@ -33,3 +35,16 @@ async def running(directory: Path, *lines: str, files: Files | None = None) -> A
         await client.aclose()
         app.stop()
         await app.close()
+
+
+def refusal(directory: Path, *lines: str) -> str:
+    """Why a server with these configuration lines does not start with what is in ``directory``; empty if it does."""
+
+    async def start() -> str:
+        try:
+            async with running(directory, *lines):
+                return ""
+        except LoadError as e:
+            return str(e)
+
+    return asyncio.run(start())

@@ -23,6 +23,9 @@ def free_port() -> int:
 class ServerProcess:
     """A running server: ``host``, ``port``, ``url``, ``pid``."""
 
+    ready: tuple[bytes, ...] = (b"+PONG", b"-NOAUTH")
+    """What it says to PING once it has started."""
+
     def __init__(self, command: list[str], cwd: Path, *args: str) -> None:
         self.host = "127.0.0.1"
         self.log_path = cwd / "server.log"
@@ -46,7 +49,7 @@ class ServerProcess:
             try:
                 with self.connect() as s:
                     s.sendall(b"PING\r\n")
-                    if s.recv(64).startswith((b"+PONG", b"-NOAUTH")):
+                    if s.recv(64).startswith(self.ready):
                         return True
             except OSError:
                 time.sleep(0.02)

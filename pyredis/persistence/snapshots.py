@@ -1,0 +1,235 @@
+"""The snapshots of one server: SAVE, BGSAVE, save points, and loading the file.
+
+A snapshot is written to a temporary file, which takes the place of the one before when it is whole and on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from pyredis.core.durability import Snapshots
+from pyredis.persistence.child import ForkedChild, Progress
+from pyredis.persistence.files import CREATE, Files, FileSink
+from pyredis.persistence.rdb_format import RdbError
+from pyredis.persistence.rdb_load import KeyspaceSink, load_snapshot
+from pyredis.persistence.rdb_save import new_writer, snapshot_fields, write_keyspace
+
+if TYPE_CHECKING:
+    from pyredis.core.server import Server
+
+_RETRY_SECONDS: Final = 5
+"""After one that failed, save points wait so long."""
+
+
+class SnapshotFiles(Snapshots):
+    """The file ``dir``/``dbfilename``."""
+
+    def __init__(self, server: Server, files: Files) -> None:
+        super().__init__(server.started_at)
+        self.server = server
+        self.files = files
+        self._child: ForkedChild | None = None
+        self._temporary = ""
+        self._dirty_before = 0
+
+    def path(self) -> str:
+        """Where the snapshot is."""
+        return os.path.join(self.server.config.dir, self.server.config.dbfilename)
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def save(self) -> bool:
+        self.saves += 1
+        if not self.write_file(self._temporary_name(), None):
+            return False
+        self._succeeded(0)
+        return True
+
+    def _temporary_name(self) -> str:
+        return os.path.join(self.server.config.dir, f"temp-{os.getpid()}.rdb")
+
+    def write_file(self, temporary: str, progress: Progress | None) -> bool:
+        """Write all databases to the file, by way of ``temporary``; False if that failed (the log says why)."""
+        log, config = self.server.log, self.server.config
+        target, directory = config.dbfilename, config.dir
+        try:
+            fd = self.files.open(temporary, CREATE)
+        except OSError as e:
+            log.warning(
+                f"Failed opening the temp RDB file {os.path.basename(temporary)} (in server root dir {directory}) for "
+                f"saving: {e.strerror}"
+            )
+            return False
+        try:
+            try:
+                sink = FileSink(self.files, fd, config.rdb_save_incremental_fsync)
+                fields = snapshot_fields(self.server, more=self.server.replication.snapshot_fields())
+                write_keyspace(self.server, new_writer(self.server, sink, fields), progress)
+                self.files.sync(fd)
+            finally:
+                os.close(fd)
+        except OSError as e:
+            log.warning(f"Write error saving DB on disk: {e.strerror}")
+            self.remove(temporary)
+            return False
+        return self._put_in_place(temporary, target, directory)
+
+    def _put_in_place(self, temporary: str, target: str, directory: str) -> bool:
+        log = self.server.log
+        try:
+            self.files.replace(temporary, os.path.join(directory, target))
+        except OSError as e:
+            log.warning(
+                f"Error moving temp DB file {os.path.basename(temporary)} on the final destination {target} (in "
+                f"server root dir {directory}): {e.strerror}"
+            )
+            self.remove(temporary)
+            return False
+        try:
+            self.files.sync_directory(directory)
+        except OSError as e:
+            log.warning(f"Failed to fsync directory while saving DB: {e.strerror}")
+            return False
+        log.notice("DB saved on disk")
+        return True
+
+    def remove(self, path: str) -> None:
+        """Remove a file if it is there."""
+        try:
+            self.files.unlink(path)
+        except OSError:
+            pass  # nothing reads it
+
+    def _succeeded(self, still_dirty: int) -> None:
+        """A snapshot is in place; ``still_dirty`` changes are not in it."""
+        self.server.dirty = still_dirty
+        self.last_save = int(self.server.clock.time())
+        self.last_ok = True
+        self.server.refresh_disk_gate()
+
+    # --- in the background ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        server = self.server
+        self.saves += 1
+        self.scheduled = False
+        self._dirty_before = server.dirty
+        self.last_try = int(server.clock.time())
+        child = ForkedChild(server, "rdb", self._over)
+
+        def work(progress: Progress) -> None:
+            if not self.write_file(self._temporary_name(), progress):
+                raise OSError("the snapshot could not be written")
+            server.log.notice(f"Fork CoW for RDB: {progress.cost()}")
+
+        try:
+            child.start(work, processors=server.config.bgsave_cpulist)
+        except OSError as e:
+            self.last_ok = False
+            server.refresh_disk_gate()
+            server.log.warning(f"Can't save in background: fork: {e.strerror or e}")
+            raise
+        self._child = child
+        self._temporary = os.path.join(server.config.dir, f"temp-{child.pid}.rdb")
+        self.saving = True
+        self.started = monotonic()
+        server.log.notice(f"Background saving started by pid {child.pid}")
+
+    def _over(self, ok: bool) -> None:
+        """The child has ended."""
+        server, log = self.server, self.server.log
+        assert self._child is not None
+        killed_by = self._child.killed_by
+        self.last_cow_size = self._child.cow_size
+        self._forget()
+        if ok:
+            log.notice("Background saving terminated with success")
+            self._succeeded(server.dirty - self._dirty_before)
+        else:
+            if killed_by:
+                log.warning(f"Background saving terminated by signal {killed_by}")
+                self.remove(self._temporary)
+            else:
+                log.warning("Background saving error")
+            self.last_ok = False
+            server.refresh_disk_gate()
+        for call in list(self.finished):
+            call(ok)
+
+    def _forget(self) -> None:
+        self._child = None
+        self.saving = False
+        self.last_seconds = int(monotonic() - self.started)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._forget()
+            self.remove(self._temporary)
+            for call in list(self.finished):
+                call(False)
+
+    def flushed(self) -> None:
+        self.kill()
+        if self.server.config.save:
+            self.save()
+
+    def cron(self) -> None:
+        """Begin one that was put off, or for which enough has changed for long enough."""
+        server = self.server
+        if server.background is not None or server.loading is not None:
+            return
+        now = int(server.clock.time())
+        if not self.last_ok and now - self.last_try <= _RETRY_SECONDS:
+            return
+        wanted = self.scheduled
+        if not wanted and server.dirty:
+            for seconds, changes in server.config.save:
+                if server.dirty >= changes and now - self.last_save > seconds:
+                    server.log.notice(f"{changes} changes in {seconds} seconds. Saving...")
+                    wanted = True
+                    break
+        if wanted:
+            try:
+                self.start()
+            except OSError:
+                pass  # logged; the next try is in some seconds
+
+    def close(self) -> None:
+        """The server ends."""
+        self.kill()
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def load(self) -> Iterator[None]:
+        """Load the file, if there is one; yields every few milliseconds. Raises RdbError, OSError."""
+        server = self.server
+        path = self.path()
+        try:
+            size = os.stat(path).st_size
+        except FileNotFoundError:
+            return
+        server.start_loading(size)
+        started = monotonic()
+        sink = KeyspaceSink(server)
+        sink.keep_expired = server.replication.master is not None
+        yield from load_snapshot(server, path, sink)
+        server.replication.restore(sink.fields)
+        server.stop_loading()
+        server.dirty = 0
+        server.log.notice(f"DB loaded from disk: {monotonic() - started:.3f} seconds")
+
+    def reload(self, replace: bool = False) -> None:
+        server = self.server
+        path = self.path()
+        sink = KeyspaceSink(server)
+        sink.allow_duplicates = replace
+        try:
+            for _ in load_snapshot(server, path, sink):
+                pass
+        except (RdbError, OSError) as e:
+            server.log.warning(f"Error loading the RDB file {server.config.dbfilename}: {e}")
+            raise ValueError(str(e)) from None
