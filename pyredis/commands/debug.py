@@ -16,6 +16,7 @@ from pyredis.core.client import Client
 from pyredis.core.command import CMD_ADMIN, CMD_LOADING, CMD_NOSCRIPT, CMD_PROTECTED, CMD_STALE, command
 from pyredis.core.info import lru_clock
 from pyredis.core.option_kinds import ConfigError, parse_memory
+from pyredis.core.propagate import prevent
 from pyredis.core.replication import NO_ID, new_id
 from pyredis.engines.hash import HashObj
 from pyredis.engines.list import ListObj
@@ -53,7 +54,6 @@ _REFUSED: Final = {
     b"CONFIG-REWRITE-FORCE-ALL": (0, 0, b"only CONFIG REWRITE writes the configuration"),
     b"CRASH-AND-RECOVER": (0, 99, b"this server does not end because a client asks for it"),
     b"LEAK": (1, 1, b"this server does not lose memory because a client asks for it"),
-    b"LOADAOF": (0, 99, b"there is no append-only file yet"),
     b"MALLCTL": (1, 2, b"the allocator is CPython's, not jemalloc"),
     b"MALLCTL-STR": (1, 2, b"the allocator is CPython's, not jemalloc"),
     b"OOM": (0, 99, b"this server does not end because a client asks for it"),
@@ -366,9 +366,29 @@ _FUZZ_ROUNDS: Final = 2000
 
 
 def _reload(c: Client, argv: list[bytes]) -> bytes:
-    if any(word.upper() not in (b"MERGE", b"NOFLUSH", b"NOSAVE") for word in argv[2:]):
+    words = {word.upper() for word in argv[2:]}
+    if not words <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
         raise CommandError(b"ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
-    raise CommandError(b"ERR DEBUG RELOAD is not available: there is no persistence yet")
+    server = c.server
+    prevent(c)  # nothing has changed, although a snapshot makes the count of changes begin anew
+    if b"NOSAVE" not in words and not server.snapshots.save():
+        raise CommandError(b"ERR")
+    try:
+        server.snapshots.reload(flush=b"NOFLUSH" not in words, replace=b"MERGE" in words)
+    except ValueError:
+        raise CommandError(b"ERR Error trying to load the RDB dump") from None
+    server.log.warning("DB reloaded by DEBUG RELOAD")
+    return OK
+
+
+def _load_aof(c: Client, argv: list[bytes]) -> bytes:
+    prevent(c)
+    try:
+        c.server.aof.reload()
+    except ValueError:
+        raise CommandError(b"ERR Error trying to load the append-only file") from None
+    c.server.log.warning("Append Only File loaded by DEBUG LOADAOF")
+    return OK
 
 
 def _drop_cluster_packets(c: Client, argv: list[bytes]) -> bytes:
@@ -398,6 +418,7 @@ _SUBCOMMANDS: Final[dict[bytes, tuple[int, int, Callable[[Client, list[bytes]], 
     b"HTSTATS": (1, 1, _htstats),
     b"HTSTATS-KEY": (1, 1, _htstats_key),
     b"LISTPACK": (1, 1, _listpack),
+    b"LOADAOF": (0, 1 << 31, _load_aof),
     b"LOG": (1, 1, _log),
     b"OBJECT": (1, 1, _object),
     b"PAUSE-CRON": (1, 1, _pause_cron),
@@ -441,7 +462,7 @@ _HELP: Final = (
     b"HTSTATS-KEY <key>",
     b"    The same for the table that a set, hash or sorted set is kept in.",
     b"LOADAOF",
-    b"    Not available: there is no append-only file yet.",
+    b"    Write what waits for the append-only file, forget all data, and load it from there.",
     b"REPLICATE <string>",
     b"    Not available: there is no replication yet.",
     b"MALLCTL <key> [<val>]",
@@ -463,7 +484,8 @@ _HELP: Final = (
     b"    Reply with an example of a type: string, integer, double, bignum, null, array, set, map,",
     b"    attrib, push, verbatim, true, false.",
     b"RELOAD [option ...]",
-    b"    Not available: there is no persistence yet.",
+    b"    Write a snapshot (unless NOSAVE), forget all data (unless NOFLUSH), and load the snapshot. With",
+    b"    MERGE keys that are there are replaced; without, the first of them ends the loading.",
     b"RESTART [<milliseconds>]",
     b"    Refused: no client ends this server.",
     b"SDSLEN <key>",

@@ -56,6 +56,10 @@ class AppendLog:
     def stop(self) -> None:
         """CONFIG SET appendonly no."""
 
+    def reload(self) -> None:
+        """DEBUG LOADAOF: load the keyspace anew from the files, while everything waits. ValueError if that fails."""
+        raise ValueError("there are no files")
+
     def loosen_fsync(self) -> None:
         """``appendfsync`` was changed."""
 
@@ -133,9 +137,11 @@ class Snapshots:
     def kill(self) -> None:
         """End the one in the background, without its result."""
 
-    def reload(self, replace: bool = False) -> None:
-        """Load the file into the keyspace as it is, while everything waits; keys that are there are replaced, or make
-        it fail. ValueError if it fails."""
+    def reload(self, flush: bool, replace: bool) -> None:
+        """Load the file into the keyspace (``flush``: after that is emptied), while everything waits.
+
+        Keys that are there make it fail unless they may be replaced. ValueError if it fails; the log says why.
+        """
         raise ValueError("there are no files")
 
     def flushed(self) -> None:

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis.core.client import CLIENT_CLOSED, CLIENT_UNACKNOWLEDGED, Client
 from pyredis.core.dispatch import refresh_fast
-from pyredis.core.durability import AOF_OFF, AOF_WAIT_REWRITE, AppendLog
+from pyredis.core.durability import AOF_OFF, AOF_ON, AOF_WAIT_REWRITE, AppendLog
+from pyredis.persistence import aof_start
+from pyredis.persistence.aof_load import LoadError
 from pyredis.persistence.aof_manifest import Manifest
 from pyredis.persistence.aof_rewrite import Rewriter
 from pyredis.persistence.aof_values import CommandWriter
@@ -188,6 +190,29 @@ class AppendOnlyFile(AppendLog):
                 self.files.unlink(self.path(self.waiting_name()))
             except OSError:
                 pass  # nothing reads it
+
+    def reload(self) -> None:
+        server = self.server
+        feeders, server.feeders[:] = list(server.feeders), []  # what is run again must not be fed again
+        try:
+            if self.state == AOF_ON and not self.flush(force=True):
+                raise ValueError("the append-only file cannot be written")
+            if self.state != AOF_OFF:
+                aof_start.read_manifest(self)
+            if not self.manifest.files():
+                raise ValueError("there is no append-only file")
+            for db in server.dbs:
+                server.forget_data(db)
+            for _ in aof_start.load(self):
+                pass
+        except (LoadError, ValueError) as e:
+            server.log.warning(str(e))
+            raise ValueError(str(e)) from None
+        finally:
+            server.also_propagate = []
+            server.feeders[:] = feeders
+            server.stop_loading()
+        server.dirty = 0
 
     # --- feeding ----------------------------------------------------------------------------------------------
 

@@ -222,14 +222,20 @@ class SnapshotFiles(Snapshots):
         server.dirty = 0
         server.log.notice(f"DB loaded from disk: {monotonic() - started:.3f} seconds")
 
-    def reload(self, replace: bool = False) -> None:
+    def reload(self, flush: bool, replace: bool) -> None:
         server = self.server
         path = self.path()
         sink = KeyspaceSink(server)
+        sink.keep_expired = server.replication.master is not None
         sink.allow_duplicates = replace
         try:
+            os.stat(path)
+            if flush:
+                server.libraries.clear()
+                for db in server.dbs:
+                    server.forget_data(db)
             for _ in load_snapshot(server, path, sink):
                 pass
         except (RdbError, OSError) as e:
-            server.log.warning(f"Error loading the RDB file {server.config.dbfilename}: {e}")
+            server.log.warning(f"Error loading the RDB file {path}: {e}")
             raise ValueError(str(e)) from None
