@@ -107,6 +107,11 @@ def _group(c: Client, argv: list[bytes]) -> tuple[StreamObj, Group]:
     return value, group
 
 
+def _at_most_added(c: Client, value: StreamObj, read: int | None) -> int | None:
+    """ENTRIESREAD as it is kept: as of 8.2 no more entries than there ever were."""
+    return read if read is None or c.server.compat < 802 else min(read, value.entries_added)
+
+
 @command(
     b"XGROUP|CREATE",
     -5,
@@ -137,7 +142,7 @@ def xgroup_create_command(c: Client, argv: list[bytes]) -> bytes | None:
         touched(db, key)
     if argv[3] in value.groups:
         raise CommandError(b"BUSYGROUP Consumer Group name already exists")
-    value.groups[argv[3]] = Group(last_id, read)
+    value.groups[argv[3]] = Group(last_id, _at_most_added(c, value, read))
     counted(db, key, 1, NOTIFY_STREAM, b"xgroup-create")
     return OK
 
@@ -160,7 +165,7 @@ def xgroup_setid_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) not in (5, 7):
         raise subcommand_syntax(b"XGROUP", argv[1])
     group.last_id = value.last_id if argv[4] == b"$" else parse_id(argv[4], strict=False)
-    group.entries_read = read
+    group.entries_read = _at_most_added(c, value, read)
     counted(c.db, argv[2], 1, NOTIFY_STREAM, b"xgroup-setid")
     return OK
 

@@ -77,7 +77,7 @@ def _full_group(c: Client, value: StreamObj, name: bytes, group: Group, count: i
         (b"name", bulk(name)),
         (b"last-delivered-id", id_reply(group.last_id)),
         (b"entries-read", _number(c, group.entries_read)),
-        (b"lag", _number(c, value.lag(group))),
+        (b"lag", _number(c, value.lag(group, c.server.compat))),
         (b"pel-count", integer(len(group.pending))),
         (b"pending", array(pending)),
         (b"consumers", array([_full_consumer(c, consumer, count) for consumer in group.sorted_consumers()])),
@@ -156,7 +156,7 @@ def xinfo_groups_command(c: Client, argv: list[bytes]) -> bytes | None:
                 (b"pending", integer(len(group.pending))),
                 (b"last-delivered-id", id_reply(group.last_id)),
                 (b"entries-read", _number(c, group.entries_read)),
-                (b"lag", _number(c, value.lag(group))),
+                (b"lag", _number(c, value.lag(group, c.server.compat))),
             )
         )
     return array(items)

@@ -177,8 +177,8 @@ def _deliver(
     for entry in _new_entries(value, group.last_id, count):
         entry_id = entry[0] << 64 | entry[1]
         if entry_id > group.last_id:
-            value.delivered(group, entry_id)
-            moved = request.noack  # else what becomes pending tells it
+            value.delivered(group, entry_id, c.server.compat)
+            moved = request.noack or c.server.compat >= 704  # before, what becomes pending told it
         if not request.noack:
             pending = group.deliver(entry_id, consumer, now)
             if feeding:

@@ -98,6 +98,7 @@ class Selector:
         "first_args",
         "future",
         "patterns",
+        "rules",
     )
 
     def __init__(self, commands: AclCommands, all_channels: bool) -> None:
@@ -110,6 +111,8 @@ class Selector:
         """True while nothing was taken away since ``+@all``."""
         self.first_args: dict[bytes, list[bytes]] = {}
         """Full name of a command that is not allowed → first arguments with which it is nevertheless."""
+        self.rules: dict[bytes, bool] = {}
+        """The rules since ``+@all`` or ``-@all``, the latest last: ``@read``, ``get`` … → whether it is allowed."""
         self.all_keys = False
         self.patterns: dict[bytes, int] = {}
         """Key pattern → READ, WRITE."""
@@ -123,6 +126,7 @@ class Selector:
         """A selector of its own with the same rules."""
         new = Selector(self.commands, self.all_channels)
         new.bits, new.future, new.all_commands = self.bits, self.future, self.all_commands
+        new.rules = dict(self.rules)
         new.first_args = {name: list(args) for name, args in self.first_args.items()}
         new.all_keys, new.patterns, new.channels = self.all_keys, dict(self.patterns), dict(self.channels)
         return new

@@ -47,10 +47,11 @@ _ABSENT: Final[dict[str, str]] = {
 class AclCommands:
     """Bits for all commands and subcommands, and masks of them."""
 
-    __slots__ = ("all", "bits", "containers", "masks", "members", "reach")
+    __slots__ = ("all", "bits", "compat", "containers", "masks", "members", "reach")
 
     def __init__(self, compat: int, sentinel: bool = False) -> None:
         """All commands declared that the release ``compat`` (704 = 7.4) has, as a database or as a sentinel."""
+        self.compat = compat
         self.bits: dict[bytes, int] = {}
         """Full name (``b"config|get"``) → its bit, in the order in which rules are shown."""
         self.masks: dict[bytes, int] = {}

@@ -1,7 +1,8 @@
 """ACL rules: from words to users, and back to the words that ACL LIST, ACL GETUSER and files have.
 
-A rule is applied to a user (or, in parentheses, makes a selector). What is shown is not what was given: commands are
-described by the categories that fit them best, and by what is left of single commands.
+A rule is applied to a user (or, in parentheses, makes a selector). As of 7.2 rules of commands are shown as they were
+given, but for those that a later one repeats. Before, commands are described by the categories that fit them best, and
+by what is left of single commands.
 """
 
 from __future__ import annotations
@@ -182,6 +183,7 @@ def _all_commands(selector: Selector, on: bool) -> None:
     selector.bits = selector.commands.all if on else 0
     selector.future = selector.all_commands = on
     selector.first_args.clear()
+    selector.rules.clear()
 
 
 _SELECTOR_RULES: Final[dict[bytes, tuple[Callable[[Selector, bool], None], bool]]] = {
@@ -218,6 +220,7 @@ def set_selector(selector: Selector, rule: bytes) -> None:
         if reach is None:
             raise RuleError(UNKNOWN)
         _change_commands(selector, reach, text[:1] == b"+")
+        _note(selector, text[1:].lower(), text[:1] == b"+")
     elif text[:1] == b"+":
         _allow(selector, text[1:])
     elif text[:1] == b"-":
@@ -225,6 +228,7 @@ def set_selector(selector: Selector, rule: bytes) -> None:
         if name is None:
             raise RuleError(UNKNOWN)
         _change_commands(selector, selector.commands.masks[name], False)
+        _note(selector, name, False)
     else:
         raise RuleError(_SYNTAX)
 
@@ -274,11 +278,20 @@ def _allow(selector: Selector, name: bytes) -> None:
             args = selector.first_args.setdefault(found, [])
             if argument.lower() not in [arg.lower() for arg in args]:
                 args.append(argument)
+            _note(selector, b"%b|%b" % (found, argument.lower()), True)
             return
         found = commands.find(name)
         if found is None:
             raise RuleError(UNKNOWN)
     _change_commands(selector, commands.masks[found], True)
+    _note(selector, found, True)
+
+
+def _note(selector: Selector, rule: bytes, on: bool) -> None:
+    """Remember a rule; those that it makes void, of the same command or of its subcommands, are forgotten."""
+    within = rule + b"|"
+    selector.rules = {name: old for name, old in selector.rules.items() if name != rule and not name.startswith(within)}
+    selector.rules[rule] = on
 
 
 # --- showing --------------------------------------------------------------------------------------------------------
@@ -310,7 +323,15 @@ def describe_channels(selector: Selector) -> bytes:
 
 
 def describe_commands(selector: Selector) -> bytes:
-    """``-@all +@read -get``: rules that give the same commands, from whichever end they began.
+    """``-@all +@read -get``: the rules, as of 7.2; before, some that give the same commands."""
+    if selector.commands.compat < 702:
+        return _derived_rules(selector)
+    rules = [(b"+" if on else b"-") + rule for rule, on in selector.rules.items()]
+    return b" ".join([b"+@all" if selector.future else b"-@all", *rules])
+
+
+def _derived_rules(selector: Selector) -> bytes:
+    """Rules that give the same commands, from whichever end they began.
 
     Categories are taken as long as one has more commands in common with the user than not, the one with the fewest
     exceptions first, then the one with most in common.

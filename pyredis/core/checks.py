@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyredis.core.client import CLIENT_MONITOR, CLIENT_REPLICA, CLIENT_UNIX_SOCKET, Client
+from pyredis.core.client import CLIENT_MONITOR, CLIENT_REPLICA, Client
 from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Command
 from pyredis.resp.errors import NOREPLICAS, READONLY
 
@@ -40,12 +40,11 @@ def lacks_flags(c: Client, cmd: Command, flags: int) -> bool:
     return not cmd.flags & flags
 
 
-def protected_allowed(c: Client) -> bool:
-    """``enable-debug-command``: no, yes, or local (a unix socket or a loopback address)."""
-    setting = c.server.config.enable_debug_command
-    if setting == "local":
-        return bool(c.flags & CLIENT_UNIX_SOCKET) or c.addr.startswith((b"127.0.0.1:", b"[::1]:"))
-    return setting == "yes"
+def protected_allowed(c: Client, cmd: Command) -> bool:
+    """``enable-debug-command`` or ``enable-module-command``: no, yes, or local."""
+    config = c.server.config
+    setting = config.enable_debug_command if cmd.fullname == b"debug" else config.enable_module_command
+    return c.is_local() if setting == "local" else setting == "yes"
 
 
 def paused(server: Server, c: Client, cmd: Command) -> bool:

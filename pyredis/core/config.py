@@ -441,5 +441,5 @@ def _without_nulls(text: str) -> str:
 
 
 _UNAVAILABLE: Final = {
-    "loadmodule": "modules are not available in pyredis yet",
+    "loadmodule": "modules of Redis cannot be run by pyredis",
 }

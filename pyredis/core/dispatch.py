@@ -450,8 +450,9 @@ _IN_PUBSUB: Final = frozenset(
 
 def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     """Why the command may not run now; None if it may."""
-    if cmd.flags & CMD_PROTECTED and not protected_allowed(c):
-        return PROTECTED % (cmd.fullname.upper(), cmd.fullname)
+    if cmd.flags & CMD_PROTECTED and not protected_allowed(c, cmd):
+        name = cmd.fullname.partition(b"|")[0]
+        return PROTECTED % (name.upper(), name)
     if not cmd.flags & CMD_NO_AUTH and c.auth_required():
         return NOAUTH
     if c.flags & CLIENT_MULTI and cmd.flags & CMD_NO_MULTI:

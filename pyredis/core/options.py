@@ -291,7 +291,7 @@ class Config(Settings):
     shutdown_on_sigterm: tuple[str, ...] = special(Words(_SHUTDOWN, check_shutdown_options), ())
     enable_protected_configs: str = one_of("no", *_LOCAL, mutable=False)
     enable_debug_command: str = one_of("no", *_LOCAL, mutable=False)
-    enable_module_command: str = one_of("no", *_LOCAL, mutable=False, idle="modules")
+    enable_module_command: str = one_of("no", *_LOCAL, mutable=False)
 
     # Diagnostics
     notify_keyspace_events: int = special(EventClasses(), 0, apply=apply_notifications)

@@ -27,6 +27,7 @@ from pyredis.lib.listpack import LISTPACK_ENDS, element_size, integer_size
 MAX_PART: Final = (1 << 64) - 1
 MAX_ID: Final = (1 << 128) - 1
 _ID_BYTES: Final = 16
+_EXACT_LAG: Final = 704
 _MAX_NODE: Final = 1 << 30
 """The largest node, and the largest entry, whatever is configured."""
 
@@ -437,9 +438,11 @@ class StreamObj:
 
     # --- how far a reader is --------------------------------------------------------------------------------------
 
-    def has_tombstones(self, low: int) -> bool:
-        """Whether an entry may have been removed from the middle at ``low`` or later."""
-        if not self.length or not self.max_deleted_id or self.first_id > self.max_deleted_id:
+    def has_tombstones(self, low: int, compat: int) -> bool:
+        """Whether an entry may have been removed from the middle at ``low`` or later; ``compat`` as for :meth:`lag`."""
+        if not self.length or not self.max_deleted_id:
+            return False
+        if self.first_id > self.max_deleted_id and compat < _EXACT_LAG:
             return False
         return low <= self.max_deleted_id <= self.last_id
 
@@ -460,18 +463,30 @@ class StreamObj:
                 return self.entries_added - self.length + 1
         return None
 
-    def lag(self, group: Group) -> int | None:
-        """How many entries a group has not read yet; None if that cannot be told."""
+    def lag(self, group: Group, compat: int) -> int | None:
+        """How many entries a group has not read yet; None if that cannot be told.
+
+        ``compat`` is the release (704 = 7.4) by whose rules it is told: 7.4.2 learned what trimming does to it.
+        """
         if not self.entries_added:
             return 0
-        if group.entries_read is not None and not self.has_tombstones(group.last_id):
+        if compat >= _EXACT_LAG:
+            if not self.length:
+                return 0
+            if group.last_id < self.first_id and self.max_deleted_id < self.first_id:
+                return self.length
+        if group.entries_read is not None and not self.has_tombstones(group.last_id, compat):
             return self.entries_added - group.entries_read
         read = self.estimate_read(group.last_id)
         return None if read is None else self.entries_added - read
 
-    def delivered(self, group: Group, entry_id: int) -> None:
-        """A group read a new entry: move its place there."""
-        if group.entries_read is not None and not self.has_tombstones(entry_id):
+    def delivered(self, group: Group, entry_id: int, compat: int) -> None:
+        """A group read a new entry: move its place there. ``compat`` as for :meth:`lag`."""
+        if compat < _EXACT_LAG:
+            counts = not self.has_tombstones(entry_id, compat)
+        else:
+            counts = group.last_id >= self.first_id and not self.has_tombstones(group.last_id, compat)
+        if group.entries_read is not None and counts:
             group.entries_read += 1
         elif self.entries_added:
             group.entries_read = self.estimate_read(entry_id)

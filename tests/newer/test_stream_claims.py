@@ -306,3 +306,53 @@ def test_one_waits_for_what_another_gets(server: ServerProcess) -> None:
         one.call(*line.split())
     assert two.read().endswith(b":1\r\n")
     assert b"two" in one.call("XPENDING", "s", "g")
+
+
+# --- how far groups are ---------------------------------------------------------------------------------------------
+
+
+def group(c: LocalClient) -> tuple[object, object]:
+    """Entries read, lag."""
+    shown = call(c, "xinfo groups s")[0]
+    return tuple(dict(zip(shown[::2], shown[1::2]))[name] for name in ("entries-read", "lag"))  # type: ignore[return-value]
+
+
+def test_entriesread_is_no_more_than_there_were(c: LocalClient) -> None:
+    """https://redis.io/docs/latest/commands/xgroup-create/ (and /xgroup-setid/), as of 8.2"""
+    call(c, "xgroup destroy s g")
+    call(c, "xgroup create s g 0 entriesread 7")
+    assert group(c) == (2, 2)
+    call(c, "xgroup setid s g 1-0 entriesread 5")
+    assert group(c) == (2, 0)
+    old = LocalServer("8.0").client()
+    run(old, "xadd s 1-0 a 1\nxgroup create s g 1-0 entriesread 7")
+    assert group(old) == (7, -6)
+
+
+def lag_after(release: str, script: str) -> object:
+    c = LocalServer(release).client()
+    run(c, "xgroup create s g $ mkstream\nxadd s 0-1 a 1\nxadd s 0-2 a 2\nxreadgroup group g me streams s >")
+    run(c, "xadd s 0-3 a 3\nxadd s 0-4 a 4")
+    run(c, script)
+    return group(c)[1]
+
+
+def test_lag_after_deleting_and_trimming() -> None:
+    """https://redis.io/docs/latest/commands/xinfo-groups/ ("Consumer group lag"); told better as of 7.4.2"""
+    for release in ("7.4", "8.4"):
+        assert lag_after(release, "xdel s 0-1\nxdel s 0-2\nxdel s 0-3") == 1
+        assert lag_after(release, "xtrim s maxlen 1") == 1
+        assert lag_after(release, "xtrim s maxlen 0") == 0
+        assert lag_after(release, "xdel s 0-1\nxdel s 0-2") == 2
+        assert lag_after(release, "xdel s 0-3") is None, "a gap ahead"
+        assert lag_after(release, "xdel s 0-3\nxreadgroup group g me streams s >") == 0
+    assert lag_after("7.2", "xtrim s maxlen 1") == 2
+
+
+def test_entries_read_are_propagated() -> None:
+    """As of 7.4 replicas know how far a group is as exactly as their master."""
+    for release, told in (("7.2", False), ("7.4", True)):
+        f = Feeding(release)
+        for line in ("xadd s 1-0 a 1", "xadd s 2-0 a 1", "xgroup create s g 0", "xreadgroup group g me streams s >"):
+            f.call(*line.split())
+        assert ([b"XGROUP", b"SETID", b"s", b"g", b"2-0", b"ENTRIESREAD", b"2"] in f.fed) is told

@@ -1,0 +1,1 @@
+"""Test-suites of clients, run against ours and redis-server (``make test-clients``)."""
