@@ -75,7 +75,7 @@ def module_load_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="7.0.0",
     summary="Refuse to load a module with directives.",
     complexity="O(1)",
-    usage="path configs=[CONFIG (name value)]... args=[ARGS (arg)]...",
+    usage="path configs=[CONFIG (name value)]... [ARGS args=(arg)...]",
 )
 def module_loadex_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _refuse(c, argv[2])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyredis.core.client import CLIENT_MONITOR, CLIENT_REPLICA, Client
 from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Command
-from pyredis.resp.errors import NOREPLICAS, READONLY
+from pyredis.resp.errors import NOREPLICAS, PROTECTED, READONLY
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -40,11 +40,14 @@ def lacks_flags(c: Client, cmd: Command, flags: int) -> bool:
     return not cmd.flags & flags
 
 
-def protected_allowed(c: Client, cmd: Command) -> bool:
-    """``enable-debug-command`` or ``enable-module-command``: no, yes, or local."""
+def protection(c: Client, cmd: Command) -> bytes | None:
+    """The error where ``enable-debug-command`` or ``enable-module-command`` (no, yes, or local) forbids a command."""
     config = c.server.config
-    setting = config.enable_debug_command if cmd.fullname == b"debug" else config.enable_module_command
-    return c.is_local() if setting == "local" else setting == "yes"
+    name = cmd.fullname.partition(b"|")[0]
+    setting = config.enable_debug_command if name == b"debug" else config.enable_module_command
+    if c.is_local() if setting == "local" else setting == "yes":
+        return None
+    return PROTECTED % (name.upper(), name)
 
 
 def paused(server: Server, c: Client, cmd: Command) -> bool:

@@ -15,7 +15,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.acl import DENIED_CMD, denial
-from pyredis.core.checks import lacks_flags, paused, protected_allowed, refused_by_state
+from pyredis.core.checks import lacks_flags, paused, protection, refused_by_state
 from pyredis.core.client import (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
@@ -63,7 +63,6 @@ from pyredis.resp.errors import (
     LOADING,
     MASTERDOWN,
     NOAUTH,
-    PROTECTED,
     CommandError,
     sanitize,
     unknown_subcommand,
@@ -450,9 +449,8 @@ _IN_PUBSUB: Final = frozenset(
 
 def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     """Why the command may not run now; None if it may."""
-    if cmd.flags & CMD_PROTECTED and not protected_allowed(c, cmd):
-        name = cmd.fullname.partition(b"|")[0]
-        return PROTECTED % (name.upper(), name)
+    if cmd.flags & CMD_PROTECTED and (forbidden := protection(c, cmd)):
+        return forbidden
     if not cmd.flags & CMD_NO_AUTH and c.auth_required():
         return NOAUTH
     if c.flags & CLIENT_MULTI and cmd.flags & CMD_NO_MULTI:
