@@ -76,8 +76,8 @@ class App:
         self.stopped = asyncio.Event()
         self.exit_code = 0
 
-    async def start(self) -> None:
-        """Open the sockets, load the users and what is on disk, begin the cron.
+    async def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Open the sockets, load the users and what is on disk, begin the cron (on another ``loop``, if given).
 
         Raises ListenError, AclError, LoadError.
         """
@@ -87,7 +87,7 @@ class App:
                 await self._open_metrics()  # first, as clients are accepted while this waits
             self.listeners.open_all()
             server.users.load_at_start()
-            server.start_cron(asyncio.get_running_loop())
+            server.start_cron(loop or asyncio.get_running_loop())
             server.cron_jobs += (self._check_clients, self.links.cron)
             server.on_shutdown = self.stop
             server.listeners = self.listeners

@@ -75,6 +75,25 @@ def _on_alarm(c: Client) -> None:
         server.after_event()
 
 
+def shift_waits(server: Server, seconds: float) -> None:
+    """Time has jumped by ``seconds``: those who wait with a time-out wait that much less."""
+    loop = server.loop
+    if loop is None:
+        return
+    for c in list(server.blocked_clients):
+        state = c.blocked
+        if state is None:
+            continue
+        if state.timer is not None:
+            state.timer.cancel()
+            state.deadline -= seconds
+            state.timer = loop.call_at(state.deadline, _on_timeout, c)
+        if state.alarm is not None and not state.alarm.cancelled():
+            due = state.alarm.when() - seconds
+            state.alarm.cancel()
+            state.alarm = loop.call_at(due, _on_alarm, c)
+
+
 def keys_to_try(c: Client, keys: list[bytes]) -> list[bytes]:
     """The keys that a blocking command looks at: all of its own, but only the ready one when it is run again."""
     if c.blocked is not None and c.blocked.ready is not None:

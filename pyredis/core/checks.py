@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyredis.core.client import CLIENT_MONITOR, CLIENT_REPLICA, Client
 from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Command
@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from pyredis.core.server import Server
 
 
+GATE_INJECTED: Final = 128
+"""One of the gates of ``core/dispatch``: tests have commands fail."""
+
+
 def refused_by_state(c: Client, cmd: Command) -> bytes | None:
     """Why the disk or the place in replication forbids the command now; None if they do not."""
     server = c.server
+    if server.injected is not None and (error := server.injected(c, cmd)) is not None:
+        return error
     replication = server.replication
     error = server.disk_error()
     if error is not None and (has_flags(c, cmd, CMD_WRITE) or cmd.fullname == b"ping"):

@@ -13,7 +13,13 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pyredis.core.acl_users import Users
-from pyredis.core.blocked import end_wait, handle_clients_blocked_on_keys, signal_key_as_ready, unblock_client
+from pyredis.core.blocked import (
+    end_wait,
+    handle_clients_blocked_on_keys,
+    shift_waits,
+    signal_key_as_ready,
+    unblock_client,
+)
 from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
@@ -180,6 +186,8 @@ class Server(KeyspaceState):
 
     def _attach_hooks(self) -> None:
         """What the keyspace calls upwards, and what it keeps for others."""
+        self.injected: Callable[[Client, Command], bytes | None] | None = None
+        """Tests: the error that a command is to fail with; asked while ``GATE_INJECTED`` is set."""
         configure_access(self)
         self.on_ready = signal_key_as_ready
         self.on_watched = touch_watched_key
@@ -496,6 +504,19 @@ class Server(KeyspaceState):
         self.stat_keyspace_hits = self.stat_keyspace_misses = 0
         self.stat_expired_subkeys = 0
         self.stat_expired_keys = self.stat_expired_time_cap_reached_count = self.stat_expire_cycle_usec = 0
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    def advance_clock(self, seconds: float) -> None:
+        """Let time jump: what is due then happens now. For tests of what would take long."""
+        self.clock.advance(seconds)
+        self.update_time()
+        shift_waits(self, seconds)
+        if self.paused_until:
+            self._pause_over()
+        while self.active_expire_enabled and active_expire_cycle(self, 0.01):
+            pass
+        self.after_event()
 
     # --- cron -------------------------------------------------------------------------------------------------
 

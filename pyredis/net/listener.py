@@ -50,7 +50,7 @@ class Listeners:
             except ListenError as e:
                 raise ListenError(f"Failed listening on port {port} ({group.kind}), aborting.") from e
         if config.unixsocket:
-            self._open_unix(config.unixsocket, config.unixsocketperm)
+            self.open_unix(config.unixsocket, config.unixsocketperm)
         if not self.tcp.sockets and not self.tls.sockets and self.unix is None:
             raise ListenError("Configured to not listen anywhere, exiting.")
 
@@ -113,7 +113,7 @@ class Listeners:
             except OSError as e:
                 self.server.log.warning(f"Unable to set socket mark ID {mark}: {e.strerror}")
 
-    def _open_unix(self, path: str, permissions: int) -> None:
+    def open_unix(self, path: str, permissions: int) -> None:
         if not hasattr(socket, "AF_UNIX"):
             raise ListenError("Failed opening Unix socket: this system has none")
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -130,6 +130,10 @@ class Listeners:
         sock.setblocking(False)
         self.unix = _Listener(self, sock, "unix", path)
         self.unix_path = os.path.abspath(path)
+
+    def protocol(self, unix_path: str) -> ClientProtocol:
+        """What serves a new connection."""
+        return ClientProtocol(self.server, unix_path)
 
     def close(self) -> None:
         """Stop listening; the unix socket's file goes."""
@@ -166,13 +170,14 @@ class _Port:
             opened = self._bind_all(port, addresses) if port else []
         except ListenError:
             if not self.sockets and self.number:
-                self._adopt(self._bind_all(self.number, self._addresses))
+                self.adopt(self._bind_all(self.number, self._addresses))
             raise
         self.close()
-        self._adopt(opened)
+        self.adopt(opened)
         self.number, self._addresses = port, list(addresses)
 
-    def _adopt(self, sockets: list[socket.socket]) -> None:
+    def adopt(self, sockets: list[socket.socket]) -> None:
+        """Accept connections to these sockets."""
         self.sockets = [_Listener(self.listeners, sock, self.kind) for sock in sockets]
 
     def _bind_all(self, port: int, addresses: list[str]) -> list[socket.socket]:
@@ -222,7 +227,7 @@ class _Listener:
         context = self.listeners.tls_context
         if self.kind == "TLS" and context is not None:
             return TlsProtocol(self.server, context)
-        return ClientProtocol(self.server, self.unix_path)
+        return self.listeners.protocol(self.unix_path)
 
     def close(self) -> None:
         self.closed = True

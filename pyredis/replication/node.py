@@ -61,6 +61,7 @@ class Node(Replication):
         if server.config.replicaof:
             host, port = server.config.replicaof.rsplit(" ", 1)
             self.master = (host, int(port))
+            server.replication = self  # the role's effects are asked for there
             self._apply_role()
 
     # --- role -------------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-_UPPER: Final = ("cli", "app", "commands", "metrics", "net", "replication", "persistence", "scripting", "sentinel")
+_UPPER: Final = (
+    *("cli", "embedded", "app", "commands", "metrics", "net", "replication", "persistence", "scripting", "sentinel"),
+)
 LAYERS: Final = (*_UPPER, "core", "keyspace", "engines", "resp", "lib")
 """From top to bottom: a module imports from its own layer and from those below."""
 
@@ -22,6 +24,8 @@ LATE_IMPORTS: Final = {
     ("pyredis/app.py", "uvloop"): "optional, and not there on Windows",
     ("pyredis/app.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
     ("pyredis/cli/server.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
+    ("pyredis/__init__.py", "pyredis.embedded"): "the command line does without",
+    ("pyredis/embedded/server.py", "pyredis.embedded.connections"): "only those who want a client need redis-py",
     ("pyredis/cli/server.py", "pyredis.app"): "--help and --version answer without loading the server",
     ("pyredis/core/memory.py", "ctypes"): "takes milliseconds to load, and only MEMORY PURGE needs it",
     ("pyredis/core/logging.py", "syslog"): "not there on Windows",

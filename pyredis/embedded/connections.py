@@ -1,0 +1,123 @@
+"""redis-py on a server in the same process: connections, pools and clients without a socket.
+
+``redis.Redis(connection_pool=pool(server))`` talks to the dispatcher directly, byte for byte what a socket would carry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.connection import Connection as _AsyncBase
+from redis.connection import Connection as _Base
+
+from pyredis.embedded.wires import WireSocket, open_wire
+
+if TYPE_CHECKING:
+    from pyredis.embedded.server import Server
+
+
+class InProcessConnection(_Base):
+    """A blocking connection of redis-py. ``server`` is where to."""
+
+    def __init__(self, *, server: Server, **options: Any) -> None:
+        self.server = server
+        options.pop("host", None)
+        options.pop("port", None)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+
+    def repr_pieces(self) -> list[tuple[str, Any]]:
+        return [("in_process", True), ("db", self.db)]
+
+    def _connect(self) -> Any:
+        server = self.server
+        if server.stopped:
+            raise ConnectionRefusedError(111, "the server is not running")
+        return WireSocket(server.place, server.new_protocol, self.socket_timeout)
+
+    def can_read(self, timeout: float | None = 0) -> bool:
+        """Whether there is something to read; there is no socket that could be polled."""
+        sock: Any = self._sock
+        if sock is None:
+            self.connect()  # type: ignore[no-untyped-call]
+            sock = self._sock
+        parser: Any = self._parser
+        reader = getattr(parser, "_reader", None)
+        if reader is not None:
+            if reader.has_data():
+                return True
+        elif parser._buffer is not None and parser._buffer.unread_bytes():
+            return True
+        if not sock.wait_readable(timeout):
+            return False
+        if sock.ended():
+            self.disconnect()  # type: ignore[no-untyped-call]
+            raise redis.ConnectionError("Connection closed by server.")
+        return True
+
+
+class AsyncInProcessConnection(_AsyncBase):
+    """A connection of redis-py's asyncio half."""
+
+    def __init__(self, *, server: Server, **options: Any) -> None:
+        self.server = server
+        options.pop("host", None)
+        options.pop("port", None)
+        super().__init__(**options)
+
+    def repr_pieces(self) -> list[tuple[str, Any]]:
+        return [("in_process", True), ("db", self.db)]
+
+    async def _connect(self) -> None:
+        server = self.server
+        if server.stopped:
+            raise ConnectionRefusedError(111, "the server is not running")
+        reader, writer = open_wire(server.place, server.new_protocol)
+        self._reader, self._writer = reader, writer  # type: ignore[assignment]
+
+
+def pool(server: Server, **options: Any) -> redis.ConnectionPool:
+    """A pool of connections without sockets; ``options`` as of ``redis.Connection``."""
+    return redis.ConnectionPool(connection_class=InProcessConnection, server=server, **options)
+
+
+def async_pool(server: Server, **options: Any) -> redis.asyncio.ConnectionPool:
+    """The same for asyncio."""
+    return redis.asyncio.ConnectionPool(connection_class=AsyncInProcessConnection, server=server, **options)
+
+
+def _address(server: Server) -> dict[str, Any]:
+    """Where a client finds the server's socket, and how it gets in."""
+    if server.has_port():
+        return {"host": server.host, "port": server.port}
+    return {"unix_socket_path": server.unixsocket}
+
+
+def connect(server: Server, in_process: bool, options: dict[str, Any]) -> redis.Redis:
+    """A client; it knows the server's password."""
+    options = {**_password(server), **options}
+    if not in_process:
+        return redis.Redis(**{**_address(server), **options})
+    template = redis.Redis(**options)
+    arguments = template.connection_pool.connection_kwargs
+    client = redis.Redis(connection_pool=pool(server, **arguments))
+    client.auto_close_connection_pool = True
+    return client
+
+
+def connect_async(server: Server, in_process: bool, options: dict[str, Any]) -> redis.asyncio.Redis:
+    """The same for asyncio."""
+    options = {**_password(server), **options}
+    if not in_process:
+        return redis.asyncio.Redis(**{**_address(server), **options})
+    template = redis.asyncio.Redis(**options)
+    arguments = template.connection_pool.connection_kwargs
+    client = redis.asyncio.Redis(connection_pool=async_pool(server, **arguments))
+    client.auto_close_connection_pool = True
+    return client
+
+
+def _password(server: Server) -> dict[str, Any]:
+    password = server.core.config.requirepass
+    return {"password": password} if password else {}
