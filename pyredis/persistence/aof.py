@@ -299,11 +299,12 @@ class AppendOnlyFile(AppendLog):
             if self.write_error and not self._sync_failed:
                 self._recovered()
             return True
-        if written:
-            try:
-                self.files.truncate(self.fd, self.last_size)
-                written = 0
-            except OSError as e:
+        try:
+            # Also where nothing seems to be written: a file system may have taken a part before it failed.
+            self.files.truncate(self.fd, self.last_size)
+            written = 0
+        except OSError as e:
+            if written:
                 self._log(f"Could not remove short write from the append-only file. ftruncate: {e.strerror}")
         # What cannot be taken back is in the file; the rest of it follows when writing works again.
         self._parts = [data[written:]]
@@ -389,6 +390,7 @@ class AppendOnlyFile(AppendLog):
             self._thread = ThreadPoolExecutor(1, "aof-fsync")
         self.syncing = True
         self._unsynced = False
+        self._fsynced_at = monotonic()  # when it begins, as what is written from now on waits for the next one
         fd = os.dup(self.fd)  # the file may be closed and another opened meanwhile
         thread = self._thread
         offset = self._written
@@ -411,7 +413,6 @@ class AppendOnlyFile(AppendLog):
     def _synced(self, problem: str, offset: int) -> None:
         """A thread's fsync has ended."""
         self.syncing = False
-        self._fsynced_at = monotonic()
         if problem:
             self._unsynced = True
             self._sync_failed = True

@@ -1,74 +1,81 @@
-"""A server killed at random moments: what it has acknowledged is there afterwards, in order."""
+"""A server killed at random moments, and power cut: what it has acknowledged is there afterwards, in order.
+
+These are short; ``python -m tests.persistence.crash`` does the same for as long as wanted.
+"""
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
-import threading
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
+from pyredis.persistence.aof_load import LoadError
+from tests.persistence.crash import ON, POLICIES, WORKS, found, kills, power_cuts
+from tests.support.disk import FailingOnce
+from tests.support.inprocess import running
 from tests.support.raw import RawClient
-from tests.support.servers import ServerProcess, start_ours
-
-ROUNDS = 13
-"""For each of the eight parameter sets: more than a hundred in all."""
+from tests.support.servers import start_ours
 
 
-class Writer(threading.Thread):
-    """Appends numbers to a list, some of them in transactions, until the connection breaks."""
-
-    def __init__(self, server: ServerProcess, first: int, seed: str) -> None:
-        super().__init__()
-        self.client = RawClient(server.connect())
-        self.next = first
-        self.acknowledged = first
-        """All numbers below this have got their reply."""
-        self.rng = random.Random(seed)
-
-    def run(self) -> None:
-        try:
-            while True:
-                count = self.rng.choice((1, 1, 2, 8))
-                argvs = [[b"RPUSH", b"log", b"%d" % n] for n in range(self.next, self.next + count)]
-                if count == 8:
-                    argvs = [[b"MULTI"], *argvs, [b"EXEC"]]
-                self.next += count
-                replies = self.client.pipeline(argvs)
-                if len(replies) < len(argvs) or not replies[-1]:
-                    return
-                self.acknowledged = self.next
-        except (OSError, ConnectionError, EOFError, ValueError, IndexError):
-            return
-
-
-@pytest.mark.parametrize("rewriting", [False, True])
-@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
-def test_killed_at_random(tmp_path: Path, policy: str, rewriting: bool) -> None:
+@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_killed_at_random(tmp_path: Path, policy: str, work: str) -> None:
     """Under every policy: a process that is killed loses nothing, as the kernel has what was written."""
-    rng = random.Random(f"crash {policy} {rewriting}")
     options = ["--appendonly", "yes", "--appendfsync", policy]
-    kept = 0
-    for turn in range(ROUNDS + 5):
-        server = start_ours(tmp_path, *options)
-        client = RawClient(server.connect())
-        numbers = client.call("LRANGE", "log", 0, -1).split(b"\r\n")[2::2]
-        assert numbers == [b"%d" % n for n in range(len(numbers))]
-        assert len(numbers) >= kept, f"turn {turn}: {kept} acknowledged, {len(numbers)} there"
-        writer = Writer(server, len(numbers), f"{policy} {turn}")
-        writer.start()
-        until = writer.acknowledged + rng.randrange(1, 400)
-        if rewriting:
-            client.call("BGREWRITEAOF")
-        while writer.acknowledged < until and writer.is_alive():
-            if rewriting and rng.random() < 0.01:
-                client.call("BGREWRITEAOF")
-        server.process.kill()
-        writer.join(20)
-        assert not writer.is_alive()
-        server.process.wait()
-        kept = writer.acknowledged
+    assert kills(tmp_path, random.Random(f"crash {policy} {work}"), options, work, 3)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_power_cuts(tmp_path: Path, policy: str, preamble: str) -> None:
+    """``always`` loses nothing; the others at most what came after the last fsync; all of them in order."""
+    result = await power_cuts(tmp_path, random.Random(f"{policy} {preamble}"), policy, preamble, 5, False)
+    assert result.acknowledged and not (result.lost and policy == "always")
+
+
+async def with_failure(directory: Path, number: int, error: int, half: bool, policy: str) -> bool:
+    """A start, writes, a rewrite and an end, of which call ``number`` fails; False if there are not so many calls."""
+    directory.mkdir()
+    files = FailingOnce(number, error, half)
+    acknowledged: list[bytes] = []
+    try:
+        async with running(directory, *ON, f"appendfsync {policy}", files=files) as (app, client):
+            for n in range(6):
+                if n == 3:
+                    try:
+                        await client.bgrewriteaof()
+                    except RedisError:
+                        pass  # it could not begin
+                    while app.server.background is not None:
+                        await client.ping()
+                try:
+                    await client.rpush("log", n)  # type: ignore[misc]
+                    acknowledged.append(b"%d" % n)
+                except RedisError:
+                    if app.stopped.is_set():
+                        break
+    except LoadError as e:
+        assert str(e) and not acknowledged
+    numbers = await found(directory)
+    rest = iter(numbers)
+    assert all(n in rest for n in acknowledged), f"{files.failed} {number}: {acknowledged} not in {numbers}"
+    assert numbers == sorted(numbers)
+    return bool(files.failed)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("policy", "half"), [("always", False), ("no", True)], ids=["always", "no"])
+async def test_each_call_fails_once(tmp_path: Path, policy: str, half: bool) -> None:
+    """Whichever call fails: the next start finds what was acknowledged, in order."""
+    number = 1
+    while await with_failure(tmp_path / str(number), number, errno.ENOSPC if number % 2 else errno.EIO, half, policy):
+        number += 1
+    assert number > 15
 
 
 def test_half_of_a_transaction(tmp_path: Path) -> None:

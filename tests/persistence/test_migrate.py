@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.persistence.test_aof_files import digest, fill
+from tests.support.keyspaces import digest, fill
 from tests.support.raw import RawClient, encode
 from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
 from tests.support.stage import Stage, commands

@@ -22,8 +22,8 @@ from pyredis.engines.volatile_hash import make_volatile
 from pyredis.persistence import rdb_format
 from pyredis.persistence.rdb_format import EncodingLimits
 from pyredis.persistence.rdb_writer import RdbWriter
-from tests.persistence.test_aof_files import digest, fill
 from tests.support.damage import ours
+from tests.support.keyspaces import digest, fill
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle
 
