@@ -261,6 +261,7 @@ class Sentinel:
         link = master.link
         link.act_ping_time = link.last_avail_time = link.last_pong_time = now
         link.last_ping_time = 0
+        link.last_reconn_time = 0  # connect at once: with a small down-after-milliseconds it would be found down else
         master.role_reported = "master"
         master.role_reported_time = now
         if tell:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import redis
 
 from tests.support.raw import RawClient
 from tests.support.sentinels import NAME, Cluster, SentinelProcess, wait_for
@@ -369,35 +371,41 @@ def test_votes(pair: Pair) -> None:
 def test_hostile_hellos(pair: Pair) -> None:
     """Hello messages that are none, or that would spoil the configuration file, leave nothing behind."""
     with pair.ours.client() as client:
-        port = pair.cluster.servers[0].port
+        port, name = pair.cluster.servers[0].port, "fourth"
+        client.execute_command("SENTINEL", "MONITOR", name, "127.0.0.1", port, 9)
         bad = [
             "",
             ",,,,,,,",
-            f"127.0.0.1,1,x y,0,{NAME},127.0.0.1,{port},0",
-            f"127.0.0.1,1,a\nsentinel notification-script {NAME} /bin/sh,0,{NAME},127.0.0.1,{port},0",
-            f"evil\nhost,1,{'d' * 40},0,{NAME},127.0.0.1,{port},0",
-            f"127.0.0.1,99999,{'d' * 40},0,{NAME},127.0.0.1,{port},0",
-            f"127.0.0.1,-1,{'d' * 40},0,{NAME},127.0.0.1,{port},0",
-            f"127.0.0.1,1,{'d' * 40},{'9' * 500},{NAME},127.0.0.1,{port},{'9' * 500}",
-            f"127.0.0.1,1,{'d' * 40},0,{NAME},127.0.0.1,{port}",
-            f"127.0.0.1,1,{'d' * 40},0,{NAME},127.0.0.1,{port},0,9",
+            f"127.0.0.1,1,x y,0,{name},127.0.0.1,{port},0",
+            f"127.0.0.1,1,a\nsentinel notification-script {name} /bin/sh,0,{name},127.0.0.1,{port},0",
+            f"evil\nhost,1,{'d' * 40},0,{name},127.0.0.1,{port},0",
+            f"127.0.0.1,99999,{'d' * 40},0,{name},127.0.0.1,{port},0",
+            f"127.0.0.1,-1,{'d' * 40},0,{name},127.0.0.1,{port},0",
+            f"127.0.0.1,1,{'d' * 40},{'9' * 500},{name},127.0.0.1,{port},{'9' * 500}",
+            f"127.0.0.1,1,{'d' * 40},0,{name},127.0.0.1,{port}",
+            f"127.0.0.1,1,{'d' * 40},0,{name},127.0.0.1,{port},0,9",
             "\x00" * 8,
         ]
         for message in bad:
             assert client.execute_command("PUBLISH", "__sentinel__:hello", message) == 1
         client.execute_command("SENTINEL", "FLUSHCONFIG")
+        described = client.execute_command("SENTINEL", "MASTER", name)
+        assert described[described.index("config-epoch") + 1] == "0"
         assert "notification-script" not in pair.ours.conf.read_text()
         assert "evil" not in pair.ours.conf.read_text()
+        assert client.execute_command("SENTINEL", "REMOVE", name) == "OK"
     assert pair.ours.answers()
 
 
-def test_shutdown(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_shutdown(tmp_path: Path) -> None:
     """SHUTDOWN ends it with exit code 0, whatever is said about saving."""
-    cluster = Cluster(tmp_path_factory.mktemp("end"))
-    cluster.servers = pair.cluster.servers[:1]
-    sentinel = cluster.add_sentinel(True)
-    with pytest.raises((ConnectionError, OSError, Exception)):
-        sentinel.call("SHUTDOWN", "SAVE")
-    wait_for(lambda: sentinel.process.poll() is not None, "the end")
-    assert sentinel.process.returncode == 0
-    assert "Sentinel is now ready to exit, bye bye..." in sentinel.log()
+    sentinel = SentinelProcess(tmp_path, True, [])
+    try:
+        sentinel.wait()
+        with pytest.raises(redis.exceptions.ConnectionError):
+            sentinel.call("SHUTDOWN", "SAVE")
+        wait_for(lambda: sentinel.process.poll() is not None, "the end")
+        assert sentinel.process.returncode == 0
+        assert "Sentinel is now ready to exit, bye bye..." in sentinel.log()
+    finally:
+        sentinel.stop()

@@ -145,6 +145,7 @@ def test_file_passes_between_the_kinds(first: bool, tmp_path: Path) -> None:
     sentinel = SentinelProcess(tmp_path, first, [])
     texts, states = [], []
     try:
+        sentinel.wait()
         sentinel.kill()
         sentinel.conf.write_text(COMPLETE.format(**{**parts, "port": sentinel.port}))
         for ours in (first, not first, first):
@@ -243,6 +244,7 @@ def test_file_that_cannot_be_written(tmp_path: Path) -> None:
         pytest.skip("nothing is read-only for root here")
     sentinel = SentinelProcess(tmp_path / "s", True, [f"sentinel monitor m 127.0.0.1 {free_port()} 1"])
     try:
+        sentinel.wait()
         _lock(sentinel.directory, True)
         with pytest.raises(Exception, match="Failed to save config file"):
             sentinel.call("SENTINEL", "SET", "m", "quorum", "3")
@@ -273,6 +275,7 @@ def test_loop_stays_responsive_without_masters(tmp_path: Path) -> None:
     """A sentinel that has nothing to watch answers, and uses next to no processor time."""
     sentinel = SentinelProcess(tmp_path, True, [])
     try:
+        sentinel.wait()
         before = _cpu_seconds(sentinel.process.pid)
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline:

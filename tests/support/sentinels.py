@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
-from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
+from tests.support.servers import ORACLE as SERVER
+from tests.support.servers import free_port
 
 ORACLE = "/usr/bin/redis-sentinel"
 NAME = "mymaster"
@@ -46,10 +47,15 @@ class SentinelProcess:
         self.conf = directory / "sentinel.conf"
         self.log_path = directory / "sentinel.log"
         self.conf.write_text("\n".join([f"port {self.port}", "bind 127.0.0.1", *lines]) + "\n")
-        self.start()
+        self.launch()
 
     def start(self) -> None:
         """Start it (again), with the file as it is."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start it; :meth:`wait` waits until it answers."""
         if self.ours:
             command = [sys.executable, "-m", "pyredis", str(self.conf), "--sentinel"]
             command += ["--compat-version", self.compat] if self.compat else []
@@ -59,7 +65,10 @@ class SentinelProcess:
             self.process = subprocess.Popen(
                 command, cwd=self.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        wait_for(self.answers, f"the sentinel of {self.directory} answers:\n{self.log()}", 20)
+
+    def wait(self) -> None:
+        """Until it answers."""
+        wait_for(self.answers, f"the sentinel of {self.directory} answers", 20)
 
     def answers(self) -> bool:
         """Whether it answers, or has ended."""
@@ -122,6 +131,67 @@ def pairs(flat: object) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+class Instance:
+    """A server that can be started again on its port, as it was started first."""
+
+    def __init__(self, directory: Path, ours: bool, *args: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.ours = ours
+        self.port = free_port()
+        command = [sys.executable, "-m", "pyredis", "--compat-version", "7.0"] if ours else [SERVER]
+        self.argv = [*command, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *args]
+        self.argv += ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
+        self.argv += ["--enable-debug-command", "yes"]
+        self.launch()
+
+    def start(self) -> None:
+        """Start it (again)."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start it; :meth:`wait` waits until it answers."""
+        with (self.directory / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.argv, cwd=self.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    def wait(self) -> None:
+        """Until it answers."""
+        wait_for(self._answers, "the server answers", 20)
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        return self.process.pid
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError("the server has ended:\n" + self.log())
+        with Redis(port=self.port, socket_timeout=5) as client:
+            try:
+                return bool(client.ping())
+            except AuthenticationError:
+                return True
+
+    def log(self) -> str:
+        """What it has written."""
+        return (self.directory / "server.log").read_text(errors="replace")
+
+    def signal(self, number: int) -> None:
+        """Send a signal; wait for the end after SIGKILL."""
+        os.kill(self.pid, number)
+        if number == signal.SIGKILL:
+            self.process.wait(20)
+
+    def stop(self) -> None:
+        """End it, however it is."""
+        if self.process.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.process.wait()
+
+
 class Cluster:
     """One master, replicas, and sentinels that watch them; all end with :meth:`stop`."""
 
@@ -129,22 +199,52 @@ class Cluster:
         self.directory = directory
         self.ours = ours
         self.compat = compat
-        self.servers: list[ServerProcess] = []
+        self.servers: list[Instance] = []
         self.sentinels: list[SentinelProcess] = []
 
-    def add_server(self, *args: str) -> ServerProcess:
+    def add_servers(self, count: int, *args: str) -> list[Instance]:
         """A master at first, then replicas of it."""
+        added = [self._launch_server(*args) for _ in range(count)]
+        for server in added:
+            server.wait()
+        return added
+
+    def add_server(self, *args: str) -> Instance:
+        """One more."""
+        return self.add_servers(1, *args)[0]
+
+    def _launch_server(self, *args: str) -> Instance:
         directory = self.directory / f"server{len(self.servers)}"
-        directory.mkdir(parents=True)
         more = ["--replicaof", f"127.0.0.1 {self.servers[0].port}"] if self.servers else []
-        more += ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
-        start = start_ours if self.ours else start_oracle
-        server = start(directory, *more, *args)
+        server = Instance(directory, self.ours, *more, *args)
         self.servers.append(server)
         return server
 
-    def add_sentinel(self, ours: bool, *lines: str, quorum: int = 2, down_after: int = 500) -> SentinelProcess:
-        """A sentinel of the master."""
+    def server_at(self, port: int) -> Instance:
+        """The server with that port."""
+        return next(server for server in self.servers if server.port == port)
+
+    def add_sentinels(self, kinds: Iterable[bool], *lines: str, quorum: int = 2) -> list[SentinelProcess]:
+        """Sentinels that ask and tell more often than the defaults say; ``kinds``: whether each is ours."""
+        added = [self._launch_sentinel(ours, *lines, quorum=quorum, down_after=1000) for ours in kinds]
+        for sentinel in added:
+            self._settle(sentinel, True)
+        return added
+
+    def add_sentinel(
+        self, ours: bool, *lines: str, quorum: int = 2, down_after: int = 1000, quick: bool = False
+    ) -> SentinelProcess:
+        """A sentinel of the master; with ``quick`` it asks and tells more often than the defaults say."""
+        sentinel = self._launch_sentinel(ours, *lines, quorum=quorum, down_after=down_after)
+        self._settle(sentinel, quick)
+        return sentinel
+
+    def _settle(self, sentinel: SentinelProcess, quick: bool) -> None:
+        sentinel.wait()
+        if quick:
+            sentinel.call("SENTINEL", "DEBUG", "INFO-PERIOD", 500, "PUBLISH-PERIOD", 200)
+
+    def _launch_sentinel(self, ours: bool, *lines: str, quorum: int, down_after: int) -> SentinelProcess:
         directory = self.directory / f"sentinel{len(self.sentinels)}"
         sentinel = SentinelProcess(
             directory,
@@ -196,6 +296,4 @@ class Cluster:
         for sentinel in self.sentinels:
             sentinel.stop()
         for server in self.servers:
-            if server.alive():
-                os.kill(server.process.pid, signal.SIGKILL)
-                server.process.wait()
+            server.stop()
