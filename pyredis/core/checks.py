@@ -16,20 +16,24 @@ GATE_INJECTED: Final = 128
 """One of the gates of ``core/dispatch``: tests have commands fail."""
 
 
+def write_refusal(server: Server) -> bytes | None:
+    """Why nobody may write now: the disk, too few replicas, or being a replica; None if one may."""
+    error = server.disk_error()
+    if error is not None:
+        return error
+    if server.replication.refuses_writes():
+        return NOREPLICAS
+    return READONLY if server.replication.read_only() else None
+
+
 def refused_by_state(c: Client, cmd: Command) -> bytes | None:
     """Why the disk or the place in replication forbids the command now; None if they do not."""
     server = c.server
     if server.injected is not None and (error := server.injected(c, cmd)) is not None:
         return error
-    replication = server.replication
-    error = server.disk_error()
-    if error is not None and (has_flags(c, cmd, CMD_WRITE) or cmd.fullname == b"ping"):
-        return error
-    if replication.refuses_writes() and has_flags(c, cmd, CMD_WRITE):
-        return NOREPLICAS
-    if replication.read_only() and has_flags(c, cmd, CMD_WRITE):
-        return READONLY
-    return None
+    if has_flags(c, cmd, CMD_WRITE):
+        return write_refusal(server)
+    return server.disk_error() if cmd.fullname == b"ping" else None
 
 
 def has_flags(c: Client, cmd: Command, flags: int) -> bool:

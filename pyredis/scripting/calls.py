@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.core.acl import ALLOWED, DENIED_CMD, DENIED_KEY
+from pyredis.core.checks import write_refusal
 from pyredis.core.client import (
     CLIENT_DENY_BLOCKING,
     CLIENT_NO_TOUCH,
@@ -20,7 +21,7 @@ from pyredis.core.client import (
     Client,
     NoConnection,
 )
-from pyredis.core.command import CMD_NOSCRIPT, CMD_WRITE, Command
+from pyredis.core.command import CMD_NOSCRIPT, CMD_STALE, CMD_WRITE, Command
 from pyredis.core.dispatch import EMPTY, after_command, call, error_reply, lookup_command
 from pyredis.core.propagate import flush
 from pyredis.lib.histogram import UNIT_BITS
@@ -35,6 +36,7 @@ _FLAGS: Final = CLIENT_SCRIPT | CLIENT_DENY_BLOCKING
 _UNKNOWN: Final = b"ERR Unknown Redis command called from script"
 _ARITY: Final = b"ERR Wrong number of args calling Redis command from script"
 _NOT_ALLOWED: Final = b"ERR This Redis command is not allowed from script"
+_STALE: Final = b"ERR Can not execute the command on a stale replica"
 _READ_ONLY: Final = b"ERR Write commands are not allowed from read-only scripts."
 
 
@@ -216,7 +218,11 @@ class Calls:
         if cmd.flags & CMD_WRITE:
             if self.read_only:
                 return _READ_ONLY
-            return self.server.disk_error()
+            refusal = write_refusal(self.server)
+            if refusal is not None:
+                return refusal
+        if not cmd.flags & CMD_STALE and self.server.replication.stale():
+            return _STALE
         return None
 
     def _denied(self, cmd: Command, argv: list[bytes], reason: int, at: int) -> bytes:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final
 
+from pyredis.core.checks import write_refusal
 from pyredis.core.dispatch import error_reply
 from pyredis.core.propagate import flush, prevent
 from pyredis.core.scripts import Scripts
-from pyredis.resp.errors import CommandError, sanitize
+from pyredis.resp.errors import MASTERDOWN, CommandError, sanitize
 from pyredis.resp.reply import NULL, bulk, error, integer
 from pyredis.scripting.calls import Calls
 from pyredis.scripting.interpreter import CompileError, Interpreter
-from pyredis.scripting.shebang import COMPATIBLE, NO_WRITES, script_flags
+from pyredis.scripting.shebang import ALLOW_STALE, COMPATIBLE, NO_WRITES, script_flags
 
 if TYPE_CHECKING:
     from pyredis.core.client import Client
@@ -134,7 +135,7 @@ class Engine(Scripts):
     def run_script(self, c: Client, script: Script, keys: int, arguments: list[bytes], read_only: bool) -> bytes:
         """Run a script: its reply. ``keys`` of the arguments are keys; ``read_only``: EVAL_RO. Raises CommandError."""
         flags = script.flags
-        if flags != COMPATIBLE:
+        if flags != COMPATIBLE or self.server.gates:
             self._may_run(flags, read_only)
         interpreter = self._started()
         server = self.server
@@ -151,12 +152,14 @@ class Engine(Scripts):
 
     def _may_run(self, flags: int, read_only: bool) -> None:
         """Whether a script that has declared what it does may run now. Raises CommandError."""
-        if not flags & NO_WRITES:
-            failure = self.server.disk_error()
-            if failure is not None:
-                raise CommandError(failure)
-            if read_only:
-                raise CommandError(b"ERR Can not execute a script with write flag using *_ro command.")
+        writes = not flags & (NO_WRITES | COMPATIBLE)
+        failure = write_refusal(self.server) if writes else None
+        if failure is None and not flags & ALLOW_STALE and self.server.replication.stale():
+            failure = MASTERDOWN
+        if failure is None and writes and read_only:
+            failure = b"ERR Can not execute a script with write flag using *_ro command."
+        if failure is not None:
+            raise CommandError(failure)
 
     def _reply(self, result: Any, name: bytes, resp: int) -> bytes:
         """The reply that an interpreter's result means; see ``api.lua``."""

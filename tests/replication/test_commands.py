@@ -67,7 +67,6 @@ ON_REPLICA = [
     "multi",
     "set k v",
     "exec",
-    "eval_is_none",
     "psync ? -1 failover",
     "flushall",
     "expire k 10",
@@ -314,3 +313,33 @@ def test_expiry_is_the_masters(tmp_path: Path, master_kind: str, replica_kind: s
         master.ok("DEBUG", "SET-ACTIVE-EXPIRE", "1")
         wait_until(lambda: replica.call("DBSIZE") == b":0\r\n")
         wait_in_step(master, replica)
+
+
+SCRIPTS = [
+    ("eval", "return redis.call('set','a','1')"),
+    ("eval", "return redis.pcall('set','a','1')"),
+    ("eval", "return redis.call('get','a')"),
+    ("eval", "#!lua\nreturn 1"),
+    ("eval", "#!lua flags=no-writes\nreturn 1"),
+    ("eval_ro", "#!lua\nreturn 1"),
+    ("eval", "#!lua flags=no-writes,allow-stale\nreturn redis.call('get','a')"),
+    ("eval", "#!lua flags=no-writes,allow-stale\nreturn redis.call('echo','a')"),
+    ("eval", "return 1"),
+]
+
+
+def test_scripts(tmp_path: Path) -> None:
+    """What a script may do on a replica, on one without a link, and on a master that lacks replicas."""
+    with group(tmp_path) as servers:
+        nodes = [servers.start(kind) for kind in KINDS]
+        for state in (
+            ("REPLICAOF", "127.0.0.1", "1"),
+            ("CONFIG", "SET", "replica-serve-stale-data", "no"),
+            ("REPLICAOF", "NO", "ONE"),
+            ("CONFIG", "SET", "min-replicas-to-write", "1"),
+        ):
+            for node in nodes:
+                node.ok(*state)
+            for name, body in SCRIPTS:
+                ours, theirs = (node.call(name, body, "0") for node in nodes)
+                assert ours == theirs, (state, body)
