@@ -73,7 +73,7 @@ class Node(Replication):
 
     def restore(self, fields: dict[bytes, bytes]) -> None:
         replid, offset = fields.get(b"repl-id", b""), string2ll(fields.get(b"repl-offset", b""))
-        if len(replid) != len(NO_ID) or offset is None or offset < 0:
+        if len(replid) != len(NO_ID) or not replid.isalnum() or offset is None or offset < 0:
             return
         if self.master is not None:
             self.replid, self.offset, self.cached = replid, offset, True
@@ -455,7 +455,9 @@ class Node(Replication):
         host, port = self.master
         state = STATE_NAMES[self.link.state] if self.link is not None else b"connect"
         offset = self.offset if self.link_up else -1
-        return array([bulk(b"slave"), bulk(host.encode()), integer(port), bulk(state), integer(offset)])
+        return array(
+            [bulk(b"slave"), bulk(host.encode("utf-8", "surrogateescape")), integer(port), bulk(state), integer(offset)]
+        )
 
     # --- cron -------------------------------------------------------------------------------------------------
 

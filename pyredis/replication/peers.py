@@ -88,7 +88,8 @@ class Replica:
     def host(self) -> str:
         """Its host, for INFO and ROLE."""
         if self.address:
-            return self.address.decode("utf-8", "surrogateescape")
+            # What is no name must not break the lines of INFO.
+            return "".join([chr(c) if 32 < c < 127 else "?" for c in self.address])
         return self.client.addr.rpartition(b":")[0].strip(b"[]").decode()
 
     def name(self) -> str:

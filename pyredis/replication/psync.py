@@ -129,16 +129,18 @@ class Handshake:
         text = line.decode("utf-8", "backslashreplace")
         words = line.split(b" ")
         if line.startswith(b"+FULLRESYNC"):
-            if len(words) == 3 and len(words[1]) == 40 and words[2].isdigit():
+            if len(words) == 3 and _is_id(words[1]) and words[2].isdigit() and len(words[2]) < 20:
                 self.replid, self.offset = words[1], int(words[2])
                 self.result = FULL
-                self._note(f"Full resync from master: {words[1].decode('latin-1')}:{self.offset}")
+                self._note(f"Full resync from master: {words[1].decode()}:{self.offset}")
             else:
                 self._fail(f"Master replied with wrong +FULLRESYNC syntax: {text}")
         elif line.startswith(b"+CONTINUE"):
+            if len(words) > 1 and not _is_id(words[1]):
+                self._fail(f"Master replied with wrong +CONTINUE syntax: {text}")
+                return
             self.result = CONTINUE
-            if len(words) == 2 and len(words[1]) == 40:
-                self.replid = words[1]
+            self.replid = words[1] if len(words) > 1 else b""
             self._note("Successful partial resynchronization with master.")
         elif self.failover:
             self._fail(f"Failover target rejected psync request: {text}")
@@ -152,3 +154,8 @@ class Handshake:
             self.result = FULL
         else:
             self._fail(f"Unexpected reply to PSYNC from master: {text}")
+
+
+def _is_id(word: bytes) -> bool:
+    """Whether a word may be a replication ID."""
+    return len(word) == 40 and word.isalnum()
