@@ -213,6 +213,8 @@ class Node(Replication):
 
     def drop_history(self) -> None:
         """The data are going to be others: own replicas have to ask anew, and nothing goes on from here."""
+        if self.cached:
+            self.server.log.notice("Discarding previously cached master state.")
         self.cached = False
         self.following.disconnect()
         self.following.drop_backlog()
