@@ -346,6 +346,7 @@ class Config(Settings):
 
     # Snapshots
     save: tuple[tuple[int, int], ...] = special(SavePoints(), _SAVE, apply=apply_disk)
+    snapshot_mode: str = one_of("auto", "auto", "fork", "incremental", own=True)
     dbfilename: str = text("dump.rdb", check_file_name("dbfilename", True), protected=True)
     rdbcompression: bool = yes_no(True)
     rdbchecksum: bool = yes_no(True, mutable=False)

@@ -61,6 +61,7 @@ class Database:
         "fetch",
         "field_deadlines",
         "gate",
+        "guard",
         "hooks",
         "id",
         "index",
@@ -89,6 +90,8 @@ class Database:
         self.blocking_keys: dict[bytes, Any] = {}
         self.hooks = 0
         self.gate = False
+        self.guard: Callable[[Database, bytes], None] | None = None
+        """Told of keys that go or lose fields by themselves, before that counts: a snapshot has to have them."""
         self.fetch: Callable[[bytes], Value | None] = self.dict.get
         """:meth:`lookup_write`, or the dict's own ``get`` while that is the whole truth."""
 
@@ -101,8 +104,18 @@ class Database:
 
     def refresh_gate(self) -> None:
         """Recompute ``gate`` after expires, volatile, index or access began or ceased to be used."""
-        self.gate = bool(self.expires or self.volatile) or self.index is not None or self.access is not None
+        self.gate = (
+            bool(self.expires or self.volatile)
+            or self.index is not None
+            or self.access is not None
+            or self.guard is not None
+        )
         self.fetch = self.lookup_write if self.gate else self.dict.get
+
+    def set_guard(self, guard: Callable[[Database, bytes], None] | None) -> None:
+        """Have ``guard`` told before keys go or lose fields; None ends that."""
+        self.guard = guard
+        self.refresh_gate()
 
     def _shut_gate(self) -> None:
         self.gate = True
@@ -275,6 +288,8 @@ class Database:
         if value is None:
             return False
         if self.gate:
+            if self.guard is not None:
+                self.guard(self, key)
             if key in self.expires:
                 self.persist(key)
             if self.volatile and key in self.volatile:
@@ -343,6 +358,8 @@ class Database:
     def expire_fields(self, key: bytes, value: VolatileHashObj, fields: list[bytes]) -> bool:
         """Remove fields whose time has come, count and announce them; True if they were the last: the key is gone."""
         ks = self.ks
+        if self.guard is not None:
+            self.guard(self, key)
         for field in fields:
             value.delete(field)
         gone = not value.fields

@@ -84,10 +84,9 @@ class AppendOnlyFile(AppendLog):
         """The file that takes changes until the first base is there; no manifest lists it."""
         return f"temp-{self.manifest.filename}.incr"
 
-    def base_writer(self, fd: int, rdb: bool) -> KeyWriter:
+    def base_writer(self, sink: FileSink, rdb: bool) -> KeyWriter:
         """What writes a base file: as a snapshot, or as commands. What it raises is OSError."""
         server = self.server
-        sink = FileSink(self.files, fd, server.config.aof_rewrite_incremental_fsync)
         if rdb:
             return new_writer(
                 server, sink, snapshot_fields(server, aof_base=True, more=server.replication.snapshot_fields())
@@ -102,7 +101,8 @@ class AppendOnlyFile(AppendLog):
         """Write the whole keyspace to a new file and on the disk. Raises OSError."""
         fd = self.files.open(path, CREATE)
         try:
-            write_keyspace(self.server, self.base_writer(fd, rdb), progress)
+            sink = FileSink(self.files, fd, self.server.config.aof_rewrite_incremental_fsync)
+            write_keyspace(self.server, self.base_writer(sink, rdb), progress)
             self.files.sync(fd)
         finally:
             os.close(fd)

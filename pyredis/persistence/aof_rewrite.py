@@ -12,8 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import AOF_ON, AOF_WAIT_REWRITE
-from pyredis.persistence.child import ForkedChild, Progress
+from pyredis.persistence.child import ForkedChild, Progress, use_fork
 from pyredis.persistence.files import APPEND, CREATE
+from pyredis.persistence.slices import SlicedSnapshot
 
 if TYPE_CHECKING:
     from pyredis.persistence.aof import AppendOnlyFile
@@ -28,7 +29,7 @@ class Rewriter:
 
     def __init__(self, aof: AppendOnlyFile) -> None:
         self.aof = aof
-        self._child: ForkedChild | None = None
+        self._work: ForkedChild | SlicedSnapshot | None = None
         self._temporary = ""
         self._rdb = False
         self._next_try = 0.0
@@ -42,6 +43,22 @@ class Rewriter:
             self._next_increment()
         self._rdb = server.config.aof_use_rdb_preamble
         self._temporary = aof.path(f"temp-rewriteaof-bg-{os.getpid()}.aof")
+        if not use_fork(server):
+            self._start_slices()
+        else:
+            try:
+                self._start_child()
+            except OSError as e:
+                if server.config.snapshot_mode != "auto":
+                    raise
+                server.log.warning(f"Can't fork: {e.strerror or e}. Writing in slices instead.")
+                self._start_slices()
+        aof.rewriting = True
+        aof.rewrite_scheduled = False
+        aof.rewrite_started = monotonic()
+
+    def _start_child(self) -> None:
+        aof, server = self.aof, self.aof.server
         child = ForkedChild(server, "aof", self._over)
 
         def work(progress: Progress) -> None:
@@ -49,11 +66,15 @@ class Rewriter:
             server.log.notice(f"Fork CoW for AOF rewrite: {progress.cost()}")
 
         child.start(work, processors=server.config.aof_rewrite_cpulist)
-        self._child = child
-        aof.rewriting = True
-        aof.rewrite_scheduled = False
-        aof.rewrite_started = monotonic()
+        self._work = child
         server.log.notice(f"Background append only file rewriting started by pid {child.pid}")
+
+    def _start_slices(self) -> None:
+        aof = self.aof
+        work = SlicedSnapshot(aof.server, "aof", aof.files, self._over)
+        work.start(self._temporary, lambda sink: aof.base_writer(sink, self._rdb))
+        self._work = work
+        aof.server.log.notice("Background append only file rewriting started in the event loop")
 
     def _next_increment(self) -> None:
         """From now on changes go to a new file."""
@@ -77,9 +98,12 @@ class Rewriter:
         aof = self.aof
         log = aof.server.log
         aof.last_rewrite_seconds = int(monotonic() - aof.rewrite_started)
-        if self._child is not None:
-            aof.last_cow_size = self._child.cow_size
-        self._child = None
+        work = self._work
+        if work is not None:
+            aof.last_cow_size = work.cow_size
+            if type(work) is SlicedSnapshot and not ok:
+                log.warning(f"Error writing the rewritten append-only file: {work.problem}")
+        self._work = None
         aof.rewriting = False
         if ok:
             log.notice("Background AOF rewrite terminated with success")
@@ -158,9 +182,9 @@ class Rewriter:
 
     def stop(self) -> None:
         """End a rewrite under way, without its result."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+        if self._work is not None:
+            self._work.kill()
+            self._work = None
             self.aof.rewriting = False
             self._remove_temporary()
         self.aof.rewrite_scheduled = False

@@ -18,6 +18,7 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import Background
+from pyredis.core.memory import available_memory, rss
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -25,9 +26,26 @@ if TYPE_CHECKING:
 CAN_FORK: Final = hasattr(os, "fork")
 _REPORT: Final = struct.Struct("<qq")
 """Keys written so far; bytes of memory that copying has cost, -1 where that was not looked at."""
+_ALWAYS_ENOUGH: Final = 64 << 20
 _REPORT_SECONDS: Final = 0.1
 _COW_SECONDS: Final = 1.0
 """Asking for the memory takes the kernel a moment when there is much of it."""
+
+
+def use_fork(server: Server) -> bool:
+    """``snapshot-mode``: whether a child is to write the keyspace, or slices of the loop."""
+    mode = server.config.snapshot_mode
+    if mode != "auto":
+        return mode == "fork"
+    if not CAN_FORK:
+        return False
+    needed, free = rss(), available_memory()
+    if needed < _ALWAYS_ENOUGH or free < 0 or free >= needed:
+        return True
+    server.log.notice(
+        f"{free >> 20} MB of memory are free, and a child could need {needed >> 20} MB: writing in slices instead"
+    )
+    return False
 
 
 class Progress:
@@ -83,6 +101,8 @@ class ForkedChild(Background):
         server = self.server
         if server.loop is None:
             raise OSError("there is no event loop")
+        if not CAN_FORK:
+            raise OSError("this system has no fork")
         started = perf_counter_ns()
         reading, writing = os.pipe()
         gc.freeze()  # the collector would write into every object's header

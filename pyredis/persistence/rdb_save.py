@@ -27,7 +27,7 @@ class KeyWriter(Protocol):
     """How many were written."""
 
     def select(self, number: int, keys: int, expires: int) -> None:
-        """The following keys are of this database, which has so many, and so many with a deadline."""
+        """The following keys are of this database, which has so many, and so many with a deadline (-1: told before)."""
 
     def key(self, key: bytes, value: Any, when: int = -1, idle: int = -1, freq: int = -1) -> None:
         """A key; as :meth:`RdbWriter.key`."""

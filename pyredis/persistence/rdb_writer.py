@@ -42,9 +42,10 @@ class RdbWriter:
         self._parts += (_TYPES[f.OP_FUNCTION2], string_bytes(source, self.compression))
 
     def select(self, number: int, keys: int, expires: int) -> None:
-        """The following keys are of this database, which has so many, and so many with a deadline."""
+        """The following keys are of this database, which has so many, and so many with a deadline (-1: told before)."""
         self._parts += (_TYPES[f.OP_SELECT_DB], length_bytes(number))
-        self._parts += (_TYPES[f.OP_RESIZE_DB], length_bytes(keys), length_bytes(expires))
+        if keys >= 0:
+            self._parts += (_TYPES[f.OP_RESIZE_DB], length_bytes(keys), length_bytes(expires))
 
     def key(self, key: bytes, value: Any, when: int = -1, idle: int = -1, freq: int = -1) -> None:
         """A key; ``when`` is its deadline in Unix milliseconds, ``idle`` the seconds since it was used, ``freq`` its

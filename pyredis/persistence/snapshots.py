@@ -11,11 +11,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import Snapshots
-from pyredis.persistence.child import ForkedChild, Progress
+from pyredis.persistence.child import ForkedChild, Progress, use_fork
 from pyredis.persistence.files import CREATE, Files, FileSink
 from pyredis.persistence.rdb_format import RdbError
 from pyredis.persistence.rdb_load import KeyspaceSink, load_snapshot
 from pyredis.persistence.rdb_save import new_writer, snapshot_fields, write_keyspace
+from pyredis.persistence.slices import SlicedSnapshot
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -31,7 +32,7 @@ class SnapshotFiles(Snapshots):
         super().__init__(server.started_at)
         self.server = server
         self.files = files
-        self._child: ForkedChild | None = None
+        self._work: ForkedChild | SlicedSnapshot | None = None
         self._temporary = ""
         self._dirty_before = 0
 
@@ -118,6 +119,27 @@ class SnapshotFiles(Snapshots):
         self.scheduled = False
         self._dirty_before = server.dirty
         self.last_try = int(server.clock.time())
+        try:
+            if not use_fork(server):
+                self._start_slices()
+            else:
+                try:
+                    self._start_child()
+                except OSError as e:
+                    if server.config.snapshot_mode != "auto":
+                        raise
+                    server.log.warning(f"Can't fork: {e.strerror or e}. Writing in slices instead.")
+                    self._start_slices()
+        except OSError as e:
+            self.last_ok = False
+            server.refresh_disk_gate()
+            server.log.warning(f"Can't save in background: fork: {e.strerror or e}")
+            raise
+        self.saving = True
+        self.started = monotonic()
+
+    def _start_child(self) -> None:
+        server = self.server
         child = ForkedChild(server, "rdb", self._over)
 
         def work(progress: Progress) -> None:
@@ -125,32 +147,39 @@ class SnapshotFiles(Snapshots):
                 raise OSError("the snapshot could not be written")
             server.log.notice(f"Fork CoW for RDB: {progress.cost()}")
 
-        try:
-            child.start(work, processors=server.config.bgsave_cpulist)
-        except OSError as e:
-            self.last_ok = False
-            server.refresh_disk_gate()
-            server.log.warning(f"Can't save in background: fork: {e.strerror or e}")
-            raise
-        self._child = child
+        child.start(work, processors=server.config.bgsave_cpulist)
+        self._work = child
         self._temporary = os.path.join(server.config.dir, f"temp-{child.pid}.rdb")
-        self.saving = True
-        self.started = monotonic()
         server.log.notice(f"Background saving started by pid {child.pid}")
 
+    def _start_slices(self) -> None:
+        server = self.server
+        work = SlicedSnapshot(server, "rdb", self.files, self._over)
+        self._temporary = os.path.join(server.config.dir, f"temp-bg-{os.getpid()}.rdb")
+        fields = snapshot_fields(server, more=server.replication.snapshot_fields())
+        work.start(self._temporary, lambda sink: new_writer(server, sink, fields), self.path())
+        self._work = work
+        server.log.notice("Background saving started in the event loop")
+
     def _over(self, ok: bool) -> None:
-        """The child has ended."""
+        """The work in the background has ended."""
         server, log = self.server, self.server.log
-        assert self._child is not None
-        killed_by = self._child.killed_by
-        self.last_cow_size = self._child.cow_size
+        work = self._work
+        assert work is not None
+        self.last_cow_size = work.cow_size
         self._forget()
+        if type(work) is SlicedSnapshot:
+            if ok:
+                log.notice("DB saved on disk")
+            else:
+                log.warning(f"Write error saving DB on disk: {work.problem}")
+                self.remove(self._temporary)
         if ok:
             log.notice("Background saving terminated with success")
             self._succeeded(server.dirty - self._dirty_before)
         else:
-            if killed_by:
-                log.warning(f"Background saving terminated by signal {killed_by}")
+            if work.killed_by:
+                log.warning(f"Background saving terminated by signal {work.killed_by}")
                 self.remove(self._temporary)
             else:
                 log.warning("Background saving error")
@@ -160,13 +189,13 @@ class SnapshotFiles(Snapshots):
             call(ok)
 
     def _forget(self) -> None:
-        self._child = None
+        self._work = None
         self.saving = False
         self.last_seconds = int(monotonic() - self.started)
 
     def kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
+        if self._work is not None:
+            self._work.kill()
             self._forget()
             self.remove(self._temporary)
             for call in list(self.finished):
