@@ -15,7 +15,10 @@ PYTEST_ARGS ?=
 # bench: options of benchmarks.run, e.g. make bench BENCH_ARGS="--quick --rows set,get"
 BENCH_ARGS ?=
 
-.PHONY: help serve examples test bench docs lint format types check clean
+# ha: options of pyredis ha, e.g. make ha HA_ARGS="--replicas 1 --port 7000"
+HA_ARGS ?=
+
+.PHONY: help ha serve examples test bench docs lint format types check clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -24,6 +27,9 @@ help:  ## list the targets
 serve: $(VENV)/.stamp-run  ## install, then run the server on PORT (6379) with ARGS; its files are in data/
 	@mkdir -p data
 	@exec $(BIN)/python -m pyredis --port $(PORT) --dir data $(ARGS)
+
+ha: $(VENV)/.stamp-run  ## run a master, two replicas and three sentinels until Ctrl-C
+	@exec $(BIN)/python -m pyredis.cli.ha --replicas 2 --sentinels 3 $(HA_ARGS)
 
 examples: $(VENV)/.stamp-test  ## run the examples against the server on PORT
 	@set -e; for file in $(filter-out %/common.py,$(wildcard examples/*.py)); do \

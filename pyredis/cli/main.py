@@ -14,6 +14,7 @@ from pyredis import __version__
 
 COMMANDS: Final = {
     "server": ("pyredis.cli.server", "Run a server (as redis-server and pyredis-server do)."),
+    "ha": ("pyredis.cli.ha", "Run a master, replicas and sentinels on this machine."),
     "sentinel": ("pyredis.cli.sentinel", "Run a sentinel (as redis-sentinel and pyredis-sentinel do)."),
     "check-aof": ("pyredis.cli.check_aof", "Check an append-only file, and repair its end."),
     "check-rdb": ("pyredis.cli.check_rdb", "Check a snapshot (RDB file)."),
