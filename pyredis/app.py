@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,7 @@ class App:
     async def close(self) -> None:
         """Put everything on the disk that belongs there, then close sockets and connections."""
         self.server.stop_cron()
+        self.server.scripts.end()
         self.links.close()
         if self.server.mode.close is not None:
             self.server.mode.close()
@@ -180,7 +182,8 @@ class _Signals:
             os._exit(1)
         self.asked = True
         log.from_signal(f"Received {signal.Signals(number).name} scheduling shutdown...")
-        self.loop.call_soon_threadsafe(self._shut_down, number)
+        scripts = self.app.server.scripts
+        self.loop.call_soon_threadsafe(scripts.when_idle, partial(self._shut_down, number))
 
     def _shut_down(self, number: int) -> None:
         config = self.app.server.config

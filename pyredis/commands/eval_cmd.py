@@ -13,6 +13,7 @@ from pyredis.core.command import (
     CMD_NO_MANDATORY_KEYS,
     CMD_NOSCRIPT,
     CMD_READONLY,
+    CMD_RUNS_SCRIPTS,
     CMD_SKIP_MONITOR,
     CMD_STALE,
     KEY_ACCESS,
@@ -28,10 +29,11 @@ from pyredis.resp.errors import NOT_AN_INTEGER, CommandError
 from pyredis.resp.reply import OK, array_header, bulk, help_reply
 from pyredis.scripting.engine import Engine
 
-_FLAGS: Final = (
-    CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_MOVABLEKEYS | CMD_MAY_REPLICATE
+_COMMON: Final = (
+    CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_MOVABLEKEYS | CMD_RUNS_SCRIPTS
 )
-_FLAGS_RO: Final = _FLAGS & ~CMD_MAY_REPLICATE | CMD_READONLY
+_FLAGS: Final = _COMMON | CMD_MAY_REPLICATE
+_FLAGS_RO: Final = _COMMON | CMD_READONLY
 _NOTE_RW: Final = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
 _NOTE_RO: Final = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 
@@ -68,7 +70,7 @@ def key_count(argv: list[bytes]) -> int:
 def eval_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys = key_count(argv)
     engine = _engine(c)
-    return engine.run_script(c, engine.evaluated(argv[1]), keys, argv[3:], False)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv[3:], False)
 
 
 @command(
@@ -85,7 +87,7 @@ def eval_command(c: Client, argv: list[bytes]) -> bytes | None:
 def eval_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys = key_count(argv)
     engine = _engine(c)
-    return engine.run_script(c, engine.evaluated(argv[1]), keys, argv[3:], True)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv[3:], True)
 
 
 @command(
@@ -102,7 +104,7 @@ def eval_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
 def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys = key_count(argv)
     engine = _engine(c)
-    return engine.run_script(c, engine.known(argv[1]), keys, argv[3:], False)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv[3:], False)
 
 
 @command(
@@ -119,7 +121,7 @@ def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
 def evalsha_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
     keys = key_count(argv)
     engine = _engine(c)
-    return engine.run_script(c, engine.known(argv[1]), keys, argv[3:], True)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv[3:], True)
 
 
 container(
@@ -225,7 +227,8 @@ def script_help_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"request_policy:all_shards", b"response_policy:one_succeeded"),
 )
 def script_kill_command(c: Client, argv: list[bytes]) -> bytes | None:
-    raise CommandError(b"NOTBUSY No scripts in execution right now.")
+    c.server.scripts.kill(False)
+    return OK
 
 
 @command(

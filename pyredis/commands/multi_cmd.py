@@ -11,6 +11,7 @@ from pyredis.core.command import (
     CMD_FAST,
     CMD_LOADING,
     CMD_NOSCRIPT,
+    CMD_RUNS_SCRIPTS,
     CMD_SKIP_SLOWLOG,
     CMD_STALE,
     KEY_RO,
@@ -136,6 +137,13 @@ def exec_command(c: Client, argv: list[bytes]) -> bytes | None:
     queued = c.multi or []
     if c.watched:
         unwatch_all(c)
+    if any(cmd.flags & CMD_RUNS_SCRIPTS for cmd, _ in queued):
+        return c.server.scripts.run_in_turns(c, argv, _run_queued, c, queued, argv)
+    return _run_queued(c, queued, argv)
+
+
+def _run_queued(c: Client, queued: list[tuple[Command, list[bytes]]], argv: list[bytes]) -> bytes | None:
+    """What EXEC does once it is sure that it does it."""
     server = c.server
     # Replies go straight to the output: what the commands push (SUBSCRIBE) keeps its place among them.
     never_blocks = c.flags & CLIENT_DENY_BLOCKING

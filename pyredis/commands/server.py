@@ -57,6 +57,8 @@ def shutdown_command(c: Client, argv: list[bytes]) -> bytes | None:
     words = [word.lower().decode("latin-1") for word in argv[1:]]
     if not set(words) <= _SHUTDOWN_WORDS or {"save", "nosave"} <= set(words):
         raise syntax_error()
+    if c.server.scripts.busy_error and "nosave" not in words:
+        raise CommandError(c.server.scripts.busy_error)
     if "abort" in words:
         if set(words) != {"abort"}:
             raise syntax_error()

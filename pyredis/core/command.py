@@ -58,6 +58,8 @@ CMD_NO_ASYNC_LOADING: Final = 1 << 23
 CMD_NO_MULTI: Final = 1 << 24
 CMD_ALLOW_BUSY: Final = 1 << 26
 # Ours, not shown to clients:
+CMD_RUNS_SCRIPTS: Final = 1 << 41
+"""It may take long, and be left in the middle then: see ``pyredis.scripting.turns``."""
 CMD_CHEAP: Final = 1 << 40
 """As quick as a fast command although Redis does not flag it so (SET): measured by the run, not one by one."""
 

@@ -38,6 +38,7 @@ from pyredis.core.client import (
 )
 from pyredis.core.command import (
     CMD_ADMIN,
+    CMD_ALLOW_BUSY,
     CMD_BLOCKING,
     CMD_LOADING,
     CMD_MAY_REPLICATE,
@@ -93,7 +94,9 @@ GATE_LOADING: Final = 8
 GATE_DISK_ERROR: Final = 16
 GATE_REPLICATION: Final = 32
 GATE_MOVING: Final = 64
-_GATES_OF_MASTER: Final = GATE_MONITOR | GATE_SLOWLOG | GATE_PAUSED
+GATE_BUSY: Final = 1 << 10
+"""A script takes long."""
+_GATES_OF_MASTER: Final = GATE_MONITOR | GATE_SLOWLOG | GATE_PAUSED | GATE_BUSY
 """Those that the master's stream takes notice of: a replica does as it is told."""
 
 
@@ -398,10 +401,10 @@ def process_command(c: Client, argv: list[bytes]) -> None:
         reject(c, cmd, refusal)
         return
     if server.gates & GATE_PAUSED and paused(server, c, cmd):
-        c.flags |= CLIENT_PAUSED
-        server.paused_clients[c] = None
-        c.pending.insert(0, argv)
-        refresh_fast(c)
+        _park(c, argv, server.paused_clients)
+        return
+    if server.gates & GATE_BUSY and c.flags & CLIENT_MASTER:
+        _park(c, argv, server.scripts.parked)
         return
     if c.flags & CLIENT_MULTI and cmd.fullname not in _NOT_QUEUED:
         assert c.multi is not None
@@ -474,9 +477,19 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
         replication = c.server.replication
         if not replication.async_loading or cmd.flags & CMD_NO_ASYNC_LOADING:
             return LOADING
+    if c.server.gates & GATE_BUSY and not cmd.flags & CMD_ALLOW_BUSY:
+        return c.server.scripts.busy_error
     if c.flags & (CLIENT_MONITOR | CLIENT_REPLICA) and cmd.flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE):
         return b"ERR Replica can't interact with the keyspace"
     return None
+
+
+def _park(c: Client, argv: list[bytes], where: dict[Client, None]) -> None:
+    """Keep a command, and all that follow, until the client is taken out of there."""
+    c.flags |= CLIENT_PAUSED
+    where[c] = None
+    c.pending.insert(0, argv)
+    refresh_fast(c)
 
 
 def log_denial(c: Client, cmd: Command, argv: list[bytes], reason: int, at: int) -> None:

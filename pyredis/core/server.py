@@ -309,7 +309,9 @@ class Server(KeyspaceState):
     # --- waiting ----------------------------------------------------------------------------------------------
 
     def handle_ready_keys(self) -> None:
-        """Serve clients blocked on keys that became ready."""
+        """Serve clients blocked on keys that became ready; not in the middle of a script."""
+        if self.scripts.busy_error:
+            return
         handle_clients_blocked_on_keys(self)
 
     def end_wait(self, c: Client, reply: bytes) -> None:
@@ -543,7 +545,7 @@ class Server(KeyspaceState):
         self._cron = self.loop.call_later(1 / self.hz, self.cron)
         self.update_time()
         self.cron_loops += 1
-        if self.cron_paused:
+        if self.cron_paused or self.scripts.busy_error:
             return
         if self.loading is None:
             self.expire_cycle()
@@ -555,6 +557,8 @@ class Server(KeyspaceState):
     def expire_cycle(self) -> None:
         """A slice of 5 to 9 ms (by effort) of active expiry; comes back within milliseconds while keys are due."""
         self._expire_soon = None
+        if self.scripts.busy_error:
+            return
         self.update_time()
         started = perf_counter_ns()
         budget = 0.005 * (23 + 2 * self.config.active_expire_effort) / 25

@@ -110,7 +110,7 @@ class Transfers:
                 now = int(self.server.clock.time() * 1000)
                 longest = max(now - one.since for one in waiting)
                 delay = config.repl_diskless_sync_delay - longest / 1000
-        if delay > 0 or self.server.background is not None:
+        if delay > 0 or self.server.background is not None or self.server.scripts.busy_error:
             self._timer = loop.call_later(max(delay, _RETRY_SECONDS), self.look)
             return
         first = waiting[0]

@@ -13,7 +13,7 @@ local host_setresp, host_set_repl, host_sha1 = host.setresp, host.set_repl, host
 local locate, load_text, finish = sandbox.locate, sandbox.load, sandbox.finish
 local exempt, ours, reals = sandbox.exempt, sandbox.ours, sandbox.reals
 
-local ERROR, STATUS, ARRAY, AGAIN, OUT_OF_MEMORY = 1, 2, 3, 4, 5
+local ERROR, STATUS, ARRAY, AGAIN, OUT_OF_MEMORY, KILLED = 1, 2, 3, 4, 5, 7
 local BAD_ARGUMENTS = "ERR Lua redis lib command arguments must be strings or integers"
 local NO_ARGUMENTS = "ERR Please specify at least one argument for this redis lib call"
 local MANY = 48  -- arguments from which on they go to Python as two strings
@@ -39,6 +39,8 @@ local function settle_special(raise, code, first, ...)
     return {first, ...}
   elseif code == OUT_OF_MEMORY then
     error("not enough memory", 0)
+  elseif code == KILLED then
+    sandbox.die()
   end
   return nil
 end
@@ -324,6 +326,7 @@ local function deliver(ok, result, client)
 end
 
 local function delivered(done, value, ...)
+  finish()
   if done then
     return value, ...
   end

@@ -26,7 +26,7 @@ from pyredis.core.dispatch import EMPTY, after_command, call, error_reply, looku
 from pyredis.core.propagate import flush
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.errors import CommandError
-from pyredis.scripting.convert import AGAIN, CODE_ERROR, Converter
+from pyredis.scripting.convert import AGAIN, CODE_ERROR, KILLED, Converter
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -57,6 +57,10 @@ class Calls:
         """Whether a command that writes was run: such a script cannot be killed."""
         self.kill = b""
         """Why the script must end: the error that it gets."""
+        self.leave_at = 1 << 63
+        """A reading of ``perf_counter_ns`` from which on the script is left for the loop's sake."""
+        self.on_long: Callable[[], None] = _nothing
+        """Called from then on: leaves the script, and sets a new time."""
         self._readonly_tables: dict[int, tuple[dict[bytes, Command], dict[bytes, Command]]] = {}
 
     def begin(self, caller: Client, read_only: bool) -> None:
@@ -95,7 +99,13 @@ class Calls:
 
     def tick(self) -> bytes | None:
         """Every 100,000 instructions of a script: why it must end, None if it may go on."""
-        return self.kill or None
+        try:
+            if perf_counter_ns() > self.leave_at:
+                self.on_long()
+            return self.kill or None
+        except BaseException:
+            self._caught()
+            return b"ERR internal error"
 
     # --- commands ---------------------------------------------------------------------------------------------
 
@@ -109,13 +119,14 @@ class Calls:
                 cmd = self.fast.get(arguments[0]) if arguments else None
                 if cmd is None or not cmd.argc_min <= len(arguments) <= cmd.argc_max:
                     return self._checked_call(converter, arguments)
+                argv = list(arguments)
                 try:
-                    join(arguments)
+                    join(argv)
                 except TypeError:
-                    return self._checked_call(converter, arguments)
+                    if not _to_strings(argv):
+                        return AGAIN
                 if cmd.flags & CMD_WRITE:
                     self.wrote = True
-                argv = list(arguments)
                 dirty = server.dirty
                 started = perf_counter_ns()
                 try:
@@ -135,6 +146,10 @@ class Calls:
                     after_command(c, argv, dirty)
                 if reply is None:
                     return self._internal_error(cmd)
+                if started > self.leave_at:
+                    self.on_long()
+                    if self.kill:
+                        return KILLED
                 return convert(reply, c.resp)
             except BaseException:
                 return self._caught()
@@ -171,16 +186,8 @@ class Calls:
 
     def _checked_call(self, converter: Converter, arguments: tuple[Any, ...]) -> Any:
         """A call that needs all questions asked, or whose arguments are not strings yet."""
-        argv: list[bytes] = []
-        for argument in arguments:
-            if type(argument) is bytes:
-                argv.append(argument)
-            elif type(argument) is int and 0 < abs(argument) < 10**17:
-                argv.append(b"%d" % argument)
-            else:
-                # Lua converts it, or refuses: an integer may be a negative zero that Python does not know.
-                return AGAIN
-        if not argv:
+        argv = list(arguments)
+        if not argv or not _to_strings(argv):
             return AGAIN
         server, c = self.server, self.client
         cmd = lookup_command(server, argv)
@@ -198,6 +205,10 @@ class Calls:
         tracking = server.tracking if caller.flags & CLIENT_TRACKING else None
         reply = call(c, cmd, argv)
         c.flags = _FLAGS
+        if perf_counter_ns() > self.leave_at:
+            self.on_long()
+            if self.kill:
+                return KILLED
         if tracking is not None and cmd.flags & CMD_WRITE == 0:
             tracking.remember(caller, cmd, argv)
         if reply is None:
@@ -261,6 +272,21 @@ class Calls:
         """The script has ended: what it changed leaves as one unit."""
         if not self.server.nesting and self.server.also_propagate:
             flush(self.server)
+
+
+def _to_strings(argv: list[Any]) -> bool:
+    """Make numbers strings; False if Lua has to do it, or to refuse: a zero may be a negative one there."""
+    for at, argument in enumerate(argv):
+        kind = type(argument)
+        if kind is int and 0 < abs(argument) < 10**17:
+            argv[at] = b"%d" % argument
+        elif kind is not bytes:
+            return False
+    return True
+
+
+def _nothing() -> None:
+    pass
 
 
 def _sha1hex(text: bytes) -> bytes:

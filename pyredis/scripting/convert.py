@@ -20,9 +20,11 @@ CODE_ARRAY: Final = 3
 CODE_AGAIN: Final = 4
 CODE_OUT_OF_MEMORY: Final = 5
 CODE_NIL: Final = 6
+CODE_KILLED: Final = 7
 
 NIL: Final = (None, CODE_NIL)
 AGAIN: Final = (None, CODE_AGAIN)
+KILLED: Final = (None, CODE_KILLED)
 OUT_OF_MEMORY: Final = (None, CODE_OUT_OF_MEMORY)
 
 _ON_STACK: Final = 200

@@ -6,18 +6,22 @@ those of SCRIPT LOAD stay until SCRIPT FLUSH.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha1
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.core.checks import write_refusal
+from pyredis.core.client import CLIENT_PAUSED
 from pyredis.core.dispatch import error_reply
 from pyredis.core.propagate import flush, prevent
-from pyredis.core.scripts import Scripts
+from pyredis.core.scripts import Body, Scripts
 from pyredis.resp.errors import MASTERDOWN, CommandError, sanitize
 from pyredis.resp.reply import NULL, bulk, error, integer
 from pyredis.scripting.calls import Calls
 from pyredis.scripting.interpreter import CompileError, Interpreter
 from pyredis.scripting.shebang import ALLOW_STALE, COMPATIBLE, NO_WRITES, script_flags
+from pyredis.scripting.turns import Turns
 
 if TYPE_CHECKING:
     from pyredis.core.client import Client
@@ -25,6 +29,14 @@ if TYPE_CHECKING:
 
 _MOST_EVALUATED: Final = 500
 """Scripts of EVAL that are kept."""
+_NEVER: Final = 1 << 63
+_TURN_NS: Final = 2_000_000
+"""How long a script that takes long runs before the loop has its next turn, at least."""
+_BUSY: Final = b"BUSY Redis is busy running a script. You can only call %b KILL or SHUTDOWN NOSAVE."
+_UNKILLABLE: Final = (
+    b"UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
+    b"termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+)
 _SMALLEST: Final = -(1 << 63)
 """What a number that is no 64-bit integer becomes."""
 
@@ -49,6 +61,13 @@ class Engine(Scripts):
         super().__init__()
         self.server = server
         self.calls = Calls(server)
+        self.calls.on_long = self._long
+        self.turns = Turns(server)
+        self.turns.on_end = self._ended
+        self.running = b""
+        """The name of the script that runs: its digest. Empty while none does."""
+        self.running_function = False
+        self._idle: list[Callable[[], None]] = []
         self.scripts: dict[bytes, Script] = {}
         """SHA-1 (hexadecimal) → script."""
         self._evaluated: dict[bytes, None] = {}
@@ -140,15 +159,78 @@ class Engine(Scripts):
         interpreter = self._started()
         server = self.server
         self.calls.begin(c, read_only or bool(flags & NO_WRITES))
+        self.calls.leave_at = perf_counter_ns() + server.config.busy_reply_threshold * 1_000_000
+        self.running, self.running_function = script.sha, False
         server.nesting += 1
         try:
             result = interpreter.run(script.handle, c.resp, keys, arguments)
         finally:
             server.nesting -= 1
+            self.running = b""
         if not server.nesting and server.also_propagate:
             flush(server)
         prevent(c)  # its effects have been propagated
         return self._reply(result, script.sha, c.resp)
+
+    def run_in_turns(self, c: Client, argv: list[bytes], body: Body, *arguments: object) -> bytes | None:
+        return self.turns.run(c, argv, body, *arguments)
+
+    # --- scripts that take long -------------------------------------------------------------------------------
+
+    def _long(self) -> None:
+        """The script at hand has had its time: the loop goes on until it is its turn again."""
+        calls = self.calls
+        turns = self.turns
+        if not turns.can_leave():
+            calls.leave_at = _NEVER
+            return
+        if not self.busy_error:
+            kind = "FUNCTION" if self.running_function else "SCRIPT"
+            threshold = self.server.config.busy_reply_threshold
+            self.server.log.warning(
+                f"Slow script detected: still in execution after {threshold} milliseconds. "
+                f"You can try killing the script using the {kind} KILL command. "
+                f"Script name is: {self.running.decode('latin-1')}."
+            )
+            self.busy_error = _BUSY % kind.encode()
+        turns.pause()
+        calls.leave_at = perf_counter_ns() + _TURN_NS
+
+    def _ended(self) -> None:
+        """A script that took long is over."""
+        self.busy_error = b""
+        parked, self.parked = self.parked, {}
+        for c in parked:
+            c.flags &= ~CLIENT_PAUSED
+            self.server.resume(c)
+        idle, self._idle = self._idle, []
+        for callback in idle:
+            callback()
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        if self.busy_error:
+            self._idle.append(callback)
+        else:
+            callback()
+
+    def kill(self, function: bool) -> None:
+        if not self.running:
+            raise CommandError(b"NOTBUSY No scripts in execution right now.")
+        if self.calls.wrote:
+            raise CommandError(_UNKILLABLE)
+        if function != self.running_function:
+            raise CommandError(self.busy_error)
+        name = b"FUNCTION" if function else b"SCRIPT"
+        self.calls.kill = b"ERR Script killed by user with %b KILL..." % name
+        self.server.log.warning(f"Lua script killed by user with {name.decode()} KILL.")
+
+    def end(self) -> None:
+        if self.turns.busy:
+            self.calls.kill = b"ERR The server is shutting down"
+            self.server.also_propagate.clear()
+            self.turns.finish()
+
+    # --- checks and replies -----------------------------------------------------------------------------------
 
     def _may_run(self, flags: int, read_only: bool) -> None:
         """Whether a script that has declared what it does may run now. Raises CommandError."""

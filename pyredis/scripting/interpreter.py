@@ -25,6 +25,8 @@ _SLACK: Final = 64 << 20
 """Bytes above the soft limit that are left for values which are handed over."""
 _COLLECT_AT: Final = 64 << 20
 """Bytes in use after a script from which on garbage is collected at once."""
+_LARGE: Final = 1 << 20
+"""Bytes of arguments from which on it is asked whether there is room for them."""
 _AT_ONCE: Final = 1000
 """Arguments handed over in one call."""
 
@@ -54,8 +56,9 @@ class Interpreter:
 
     def __init__(self, calls: Calls, version: bytes, compat: int) -> None:
         # Loading it takes milliseconds, which a server without scripts need not wait for.
-        from lupa.lua51 import LuaRuntime
+        from lupa.lua51 import LuaError, LuaRuntime
 
+        self._failure: type[Exception] = LuaError
         self._lua = lua = LuaRuntime(
             encoding=None,
             attribute_filter=_no_attributes,
@@ -117,7 +120,10 @@ class Interpreter:
         """A handle for a script. Raises CompileError."""
         if not self.has_room(4 * len(text)):
             raise CompileError(b"not enough memory")
-        compiled = self._compile(text)
+        try:
+            compiled = self._compile(text)
+        except self._failure as e:
+            raise CompileError(b"not enough memory") from e
         if type(compiled) is int:
             return compiled
         raise CompileError(compiled[1])
@@ -128,11 +134,16 @@ class Interpreter:
 
     def run(self, handle: int, resp: int, keys: int, arguments: list[bytes]) -> Any:
         """Run a script: a string or number that it returned, or a tuple as ``api.lua`` delivers it."""
+        if sum(map(len, arguments)) > _LARGE and not self.has_room(2 * sum(map(len, arguments))):
+            return None, None, b"ERR not enough memory"
         if len(arguments) > _AT_ONCE:
             for at in range(0, len(arguments), _AT_ONCE):
                 self._push(*arguments[at : at + _AT_ONCE])
             arguments = []
-        result = self._run(handle, resp, keys, *arguments)
+        try:
+            result = self._run(handle, resp, keys, *arguments)
+        except self._failure:  # memory, in the few lines around a script
+            result = (None, None, b"ERR not enough memory")
         if self._lua.get_memory_used() > _COLLECT_AT:
             self._lua.gccollect()
         return result

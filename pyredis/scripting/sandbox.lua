@@ -60,7 +60,7 @@ end
 
 local base = {
   _VERSION = _VERSION, assert = assert, error = error, gcinfo = gcinfo, ipairs = ipairs, rawequal = rawequal,
-  select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, xpcall = xpcall,
+  select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
 }
 
 local string_facade  -- what scripts get as the metatable of strings
@@ -90,11 +90,10 @@ function base.setmetatable(...)
   elseif reals[object] then
     error(READONLY, 0)
   end
-  local old = getmetatable(object)
-  if old and rawget(old, "__metatable") ~= nil then
+  if not pcall(setmetatable, object, meta) then
     error("cannot change a protected metatable", 2)
   end
-  return setmetatable(object, meta)
+  return object
 end
 
 local function next_of_stand_in(stand_in, key)
@@ -165,6 +164,26 @@ function base.pcall(...)
     arg_error(1, "value expected")
   end
   return protected(pcall(...))
+end
+
+local function handled(handler, ok, failure, ...)
+  if ok then
+    return ok, failure, ...
+  end
+  local fine, result = pcall(handler, failure)
+  if not fine then
+    result = "error in error handling"
+  end
+  return false, result
+end
+
+-- The handler runs after the error, not in the middle of it: within a hook's error no hook could end it.
+function base.xpcall(...)
+  local body, handler = ...
+  if select("#", ...) < 2 then
+    arg_error(2, "value expected")
+  end
+  return handled(handler, pcall(body))
 end
 
 -- Memory is the interpreter's own: what would change how it is collected for all scripts changes nothing.
@@ -367,6 +386,13 @@ local function hook()
   end
 end
 
+-- The script that runs has to end now.
+local function die()
+  killed = {err = tick() or "ERR killed"}
+  sethook(hook, "", 1)
+  error(killed, 0)
+end
+
 local coroutines = {}
 for name, value in pairs(coroutine) do
   coroutines[name] = value
@@ -480,8 +506,8 @@ end
 -- The script has ended.
 local function finish()
   if killed then
+    sethook(hook, "", HOOK_COUNT)  -- first: until then every instruction asks
     killed = nil
-    sethook(hook, "", HOOK_COUNT)
   end
 end
 exempt[finish] = true
@@ -516,6 +542,6 @@ local function seal()
 end
 
 return {
-  exempt = exempt, finish = finish, load = load_text, locate = locate, make_globals = make_globals,
+  die = die, exempt = exempt, finish = finish, load = load_text, locate = locate, make_globals = make_globals,
   new_globals = new_globals, ours = ours, readonly = readonly, reals = reals, seal = seal,
 }

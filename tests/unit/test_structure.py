@@ -29,6 +29,7 @@ LATE_IMPORTS: Final = {
     ("pyredis/cli/server.py", "pyredis.app"): "--help and --version answer without loading the server",
     ("pyredis/core/memory.py", "ctypes"): "takes milliseconds to load, and only MEMORY PURGE needs it",
     ("pyredis/core/logging.py", "syslog"): "not there on Windows",
+    ("pyredis/scripting/turns.py", "greenlet"): "takes milliseconds to load, and only scripts need it",
     ("pyredis/scripting/interpreter.py", "lupa.lua51"): "takes milliseconds to load, and only scripts need it",
     ("pyredis/core/process.py", "ctypes"): "slow to import, and wanted after the start only",
     ("pyredis/core/process.py", "resource"): "not there on Windows",
