@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis.core.client import CLIENT_MONITOR, CLIENT_REPLICA, Client
 from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Command
-from pyredis.resp.errors import NOREPLICAS, PROTECTED, READONLY
+from pyredis.resp.errors import NOREPLICAS, PROTECTED, READONLY, CommandError, sanitize, unknown_subcommand
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -68,3 +68,18 @@ def paused(server: Server, c: Client, cmd: Command) -> bool:
     if c.flags & (CLIENT_MONITOR | CLIENT_REPLICA):
         return False
     return server.pause_all or has_flags(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE)
+
+
+def unknown_command(server: Server, argv: list[bytes]) -> CommandError:
+    """The error for a name that is no command, with the beginning of its arguments."""
+    parent = server.commands.get(argv[0].upper())
+    if parent is not None and parent.subs:
+        return unknown_subcommand(parent.fullname, argv[1])
+    args = b""
+    for arg in argv[1:]:
+        if len(args) >= 128:
+            break
+        # Redis prints C strings: what follows a zero byte is not shown.
+        args += b"'%b' " % arg[: 128 - len(args)].split(b"\0")[0]
+    text = b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:128].split(b"\0")[0], args)
+    return CommandError(sanitize(text))

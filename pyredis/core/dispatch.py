@@ -15,7 +15,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.acl import DENIED_CMD, denial
-from pyredis.core.checks import lacks_flags, paused, protection, refused_by_state
+from pyredis.core.checks import lacks_flags, paused, protection, refused_by_state, unknown_command
 from pyredis.core.client import (
     CLIENT_BLOCKED,
     CLIENT_CLOSE_AFTER_REPLY,
@@ -66,7 +66,6 @@ from pyredis.resp.errors import (
     NOAUTH,
     CommandError,
     sanitize,
-    unknown_subcommand,
     wrong_arity,
 )
 from pyredis.resp.reply import QUEUED, error
@@ -369,21 +368,6 @@ def lookup_command(server: Server, argv: list[bytes]) -> Command | None:
     if cmd is not None and cmd.subs and len(argv) > 1:
         return cmd.subs.get(argv[1].upper())
     return cmd
-
-
-def unknown_command(server: Server, argv: list[bytes]) -> CommandError:
-    """The error for a name that is no command, with the beginning of its arguments."""
-    parent = server.commands.get(argv[0].upper())
-    if parent is not None and parent.subs:
-        return unknown_subcommand(parent.fullname, argv[1])
-    args = b""
-    for arg in argv[1:]:
-        if len(args) >= 128:
-            break
-        # Redis prints C strings: what follows a zero byte is not shown.
-        args += b"'%b' " % arg[: 128 - len(args)].split(b"\0")[0]
-    text = b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:128].split(b"\0")[0], args)
-    return CommandError(sanitize(text))
 
 
 def process_command(c: Client, argv: list[bytes]) -> None:
