@@ -46,6 +46,8 @@ class SentinelProcess:
         self.port = free_port()
         self.conf = directory / "sentinel.conf"
         self.log_path = directory / "sentinel.log"
+        self.login: dict[str, str] = {}
+        """Username and password, if it asks for them."""
         self.conf.write_text("\n".join([f"port {self.port}", "bind 127.0.0.1", *lines]) + "\n")
         self.launch()
 
@@ -79,7 +81,7 @@ class SentinelProcess:
 
     def client(self) -> Redis:
         """A client."""
-        client = Redis(port=self.port, decode_responses=True, socket_timeout=5, protocol=2)
+        client = Redis(port=self.port, decode_responses=True, socket_timeout=5, protocol=2, **self.login)
         client.response_callbacks.clear()
         return client
 
@@ -87,6 +89,10 @@ class SentinelProcess:
         """The reply to one command, as it comes."""
         with self.client() as client:
             return client.execute_command(*argv)
+
+    def myid(self) -> str:
+        """SENTINEL MYID."""
+        return str(self.call("SENTINEL", "MYID"))
 
     def master(self) -> dict[str, str]:
         """SENTINEL MASTER."""
@@ -134,12 +140,16 @@ def pairs(flat: object) -> dict[str, str]:
 class Instance:
     """A server that can be started again on its port, as it was started first."""
 
-    def __init__(self, directory: Path, ours: bool, *args: str) -> None:
+    def __init__(self, directory: Path, ours: bool, *args: str, lines: Iterable[str] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.ours = ours
         self.port = free_port()
-        command = [sys.executable, "-m", "pyredis", "--compat-version", "7.0"] if ours else [SERVER]
+        file = directory / "redis.conf"
+        file.write_text("".join([line + "\n" for line in lines]))
+        command = (
+            [sys.executable, "-m", "pyredis", str(file), "--compat-version", "7.0"] if ours else [SERVER, str(file)]
+        )
         self.argv = [*command, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *args]
         self.argv += ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
         self.argv += ["--enable-debug-command", "yes"]
@@ -202,9 +212,9 @@ class Cluster:
         self.servers: list[Instance] = []
         self.sentinels: list[SentinelProcess] = []
 
-    def add_servers(self, count: int, *args: str) -> list[Instance]:
-        """A master at first, then replicas of it."""
-        added = [self._launch_server(*args) for _ in range(count)]
+    def add_servers(self, count: int, *args: str, lines: Iterable[str] = ()) -> list[Instance]:
+        """A master at first, then replicas of it. ``lines``: of their configuration files."""
+        added = [self._launch_server(lines, *args) for _ in range(count)]
         for server in added:
             server.wait()
         return added
@@ -213,10 +223,10 @@ class Cluster:
         """One more."""
         return self.add_servers(1, *args)[0]
 
-    def _launch_server(self, *args: str) -> Instance:
+    def _launch_server(self, lines: Iterable[str], *args: str) -> Instance:
         directory = self.directory / f"server{len(self.servers)}"
         more = ["--replicaof", f"127.0.0.1 {self.servers[0].port}"] if self.servers else []
-        server = Instance(directory, self.ours, *more, *args)
+        server = Instance(directory, self.ours, *more, *args, lines=lines)
         self.servers.append(server)
         return server
 
@@ -226,25 +236,26 @@ class Cluster:
 
     def add_sentinels(self, kinds: Iterable[bool], *lines: str, quorum: int = 2) -> list[SentinelProcess]:
         """Sentinels that ask and tell more often than the defaults say; ``kinds``: whether each is ours."""
-        added = [self._launch_sentinel(ours, *lines, quorum=quorum, down_after=1000) for ours in kinds]
+        added = [self.launch_sentinel(ours, *lines, quorum=quorum, down_after=1000) for ours in kinds]
         for sentinel in added:
-            self._settle(sentinel, True)
+            self.settle(sentinel, True)
         return added
 
     def add_sentinel(
         self, ours: bool, *lines: str, quorum: int = 2, down_after: int = 1000, quick: bool = False
     ) -> SentinelProcess:
         """A sentinel of the master; with ``quick`` it asks and tells more often than the defaults say."""
-        sentinel = self._launch_sentinel(ours, *lines, quorum=quorum, down_after=down_after)
-        self._settle(sentinel, quick)
+        sentinel = self.launch_sentinel(ours, *lines, quorum=quorum, down_after=down_after)
+        self.settle(sentinel, quick)
         return sentinel
 
-    def _settle(self, sentinel: SentinelProcess, quick: bool) -> None:
+    def settle(self, sentinel: SentinelProcess, quick: bool) -> None:
         sentinel.wait()
         if quick:
             sentinel.call("SENTINEL", "DEBUG", "INFO-PERIOD", 500, "PUBLISH-PERIOD", 200)
 
-    def _launch_sentinel(self, ours: bool, *lines: str, quorum: int, down_after: int) -> SentinelProcess:
+    def launch_sentinel(self, ours: bool, *lines: str, quorum: int = 2, down_after: int = 1000) -> SentinelProcess:
+        """Start one; :meth:`settle` waits until it answers."""
         directory = self.directory / f"sentinel{len(self.sentinels)}"
         sentinel = SentinelProcess(
             directory,
