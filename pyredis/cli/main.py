@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "server": ("pyredis.cli.server", "Run a server (as redis-server and pyredis-server do)."),
     "ha": ("pyredis.cli.ha", "Run a master, replicas and sentinels on this machine."),
     "sentinel": ("pyredis.cli.sentinel", "Run a sentinel (as redis-sentinel and pyredis-sentinel do)."),
+    "cli": ("pyredis.cli.entry", "Talk to a server (a small redis-cli)."),
     "check-aof": ("pyredis.cli.check_aof", "Check an append-only file, and repair its end."),
     "check-rdb": ("pyredis.cli.check_rdb", "Check a snapshot (RDB file)."),
     "rdb-to-json": ("pyredis.cli.rdb_to_json", "Print what a snapshot holds, or what takes the room in it."),

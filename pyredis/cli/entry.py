@@ -1,0 +1,18 @@
+"""Entry point of ``pyredis``: the client starts without loading what the other subcommands need."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run ``pyredis cli …`` directly, everything else through the group."""
+    if sys.argv[1:2] == ["cli"]:
+        from pyredis.cli.client.main import main as client
+
+        del sys.argv[1]
+        client()
+    else:
+        from pyredis.cli.main import main as group
+
+        group()
