@@ -12,17 +12,19 @@ PORT ?= 6379
 ARGS ?=
 # test: further arguments for pytest, e.g. make test PYTEST_ARGS="-k zadd -x"
 PYTEST_ARGS ?=
+# test-clients: options of tests.suites.redis_py, e.g. make test-clients CLIENT_ARGS=--quick
+CLIENT_ARGS ?=
 # bench: options of benchmarks.run, e.g. make bench BENCH_ARGS="--quick --rows set,get"
 BENCH_ARGS ?=
 
 # ha: options of pyredis ha, e.g. make ha HA_ARGS="--replicas 1 --port 7000"
 HA_ARGS ?=
 
-.PHONY: help ha serve examples test bench docs lint format types check clean
+.PHONY: help ha serve examples test test-clients bench docs lint format types check clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.stamp-run  ## install, then run the server on PORT (6379) with ARGS; its files are in data/
 	@mkdir -p data
@@ -37,6 +39,10 @@ examples: $(VENV)/.stamp-test  ## run the examples against the server on PORT
 
 test: $(VENV)/.stamp-test | /usr/bin/redis-server /usr/bin/openssl  ## install what the tests need, then run them all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-clients: $(VENV)/.stamp-clients | /usr/bin/redis-server  ## redis-py's own tests, and programs with other clients (CLIENT_ARGS=--quick)
+	$(BIN)/python -m tests.suites.redis_py $(CLIENT_ARGS)
+	$(BIN)/python -m tests.suites.third_party
 
 bench: $(VENV)/.stamp-bench | /usr/bin/redis-server /usr/bin/openssl  ## measure ours beside redis-server, write benchmarks/results
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
@@ -72,6 +78,10 @@ $(VENV)/.stamp-run: pyproject.toml | $(BIN)/python
 $(VENV)/.stamp-test: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test]'
 	@touch $(VENV)/.stamp-run $@
+
+$(VENV)/.stamp-clients: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[test,clients]'
+	@touch $(VENV)/.stamp-run $(VENV)/.stamp-test $@
 
 $(VENV)/.stamp-bench: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test,bench]'

@@ -1,0 +1,1 @@
+"""Programs that use a client, a cache or a queue; each prints what it got."""
