@@ -7,9 +7,10 @@ shown as they are. Such a command has its bit, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
-from pyredis.core.command import ACL_CATEGORY_NAMES, declared
+from pyredis.core.command import ACL_CATEGORY_NAMES, COMMANDS, declared
 from pyredis.core.compat import version_number
 
 CATEGORIES: Final = {name: bit for bit, name in ACL_CATEGORY_NAMES}
@@ -85,6 +86,17 @@ class AclCommands:
         """The full name of a command that is named in any case; None if there is none."""
         lower = name.lower()
         return lower if lower in self.bits else None
+
+
+def acl_commands(compat: int, sentinel: bool = False) -> AclCommands:
+    """The commands of that release; servers share them, as they never change."""
+    return _made(compat, sentinel, len(COMMANDS))
+
+
+@cache
+def _made(compat: int, sentinel: bool, known: int) -> AclCommands:
+    """``known``: how many commands are declared; those that are declared later are not to be missing."""
+    return AclCommands(compat, sentinel)
 
 
 def _all(compat: int, sentinel: bool) -> Iterator[tuple[bytes, int, bool]]:

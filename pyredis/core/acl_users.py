@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.acl import DENIED_AUTH, Selector, User
-from pyredis.core.acl_commands import AclCommands
+from pyredis.core.acl_commands import acl_commands
 from pyredis.core.acl_log import AclLog
 from pyredis.core.acl_rules import RuleError, UnmatchedParenthesis, describe_user, has_spaces, merge_selectors, set_user
 from pyredis.core.client import Client
@@ -39,7 +39,7 @@ class Users:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.commands = AclCommands(server.compat, server.config.sentinel_mode)
+        self.commands = acl_commands(server.compat, server.config.sentinel_mode)
         self.log = AclLog()
         self.table: dict[bytes, User] = {}
         self.default = self._new_default()

@@ -7,6 +7,7 @@ by their ``since``, the parsers of options ask ``server.compat`` where they meet
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.usage import Argument
@@ -27,6 +28,7 @@ RELEASES: Final = {
 NEWEST: Final = "8.4"
 
 
+@cache
 def version_number(version: str) -> int:
     """``"7.4.0"`` → 704; what has no version is as old as can be."""
     major, _, rest = version.partition(".")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pyredis.core.acl import Selector, User
-from pyredis.core.acl_commands import AclCommands
+from pyredis.core.acl_commands import AclCommands, acl_commands
 from pyredis.core.acl_rules import UNKNOWN, RuleError, UnmatchedParenthesis, merge_selectors, set_user
 from pyredis.core.command import declared
 from pyredis.core.compat import NEWEST, RELEASES, version_number
@@ -320,7 +320,7 @@ class Settings:
         self.users.append([name, *rules])
 
     def _acl_commands(self) -> AclCommands:
-        return AclCommands(version_number(self.show("compat-version")), self.sentinel_mode)
+        return acl_commands(version_number(self.show("compat-version")), self.sentinel_mode)
 
     # --- CONFIG SET -------------------------------------------------------------------------------------------
 

@@ -69,6 +69,13 @@ class AsyncInProcessConnection(_AsyncBase):
     def repr_pieces(self) -> list[tuple[str, Any]]:
         return [("in_process", True), ("db", self.db)]
 
+    def __del__(self, _warnings: Any = None) -> None:
+        """Close silently: nothing of the system's is kept open, so nobody needs a warning."""
+        writer = getattr(self, "_writer", None)
+        if writer is not None:
+            writer.close()
+            self._reader = self._writer = None
+
     async def _connect(self) -> None:
         server = self.server
         if server.stopped:

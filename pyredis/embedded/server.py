@@ -94,7 +94,9 @@ class Server:
 
     ``port``: 0 takes a free one, None listens on no port. ``unixsocket``: a path, True for one in a directory of the
     server's own, False for none. ``listen=False``: no sockets at all. ``config_file``: a configuration file, read
-    first. Further arguments are directives of redis.conf with underscores: ``maxmemory="10mb"``, ``appendonly=True``,
+    first. ``sentinel``: it is a sentinel, with these lines (``monitor NAME HOST PORT QUORUM`` …).
+
+    Further arguments are directives of redis.conf with underscores: ``maxmemory="10mb"``, ``appendonly=True``,
     ``save=""``; a list stands for several lines. What is not said is Redis's default, but for no snapshots and a data
     directory that goes with the server.
     """
@@ -107,6 +109,7 @@ class Server:
         unixsocket: str | bool = True,
         listen: bool = True,
         config_file: str | None = None,
+        sentinel: list[str] | None = None,
         **directives: Any,
     ) -> None:
         self.host = host
@@ -117,6 +120,7 @@ class Server:
         self._listen = listen
         self._wanted = (port, unixsocket)
         self._config_file = config_file
+        self._sentinel = sentinel
         self._directives = directives
         self._directory = ""
         self._running: Running | None = None
@@ -190,7 +194,10 @@ class Server:
             faults = Faults(app.server, place.call)
             faults.listeners = QuietListeners(faults, reserved)
             app.listeners = faults.listeners
-            await app.start(cast(asyncio.AbstractEventLoop, place.loop))
+            loop = cast(asyncio.AbstractEventLoop, place.loop)
+            await app.start(loop)
+            if app.server.mode.start is not None:
+                app.server.mode.start(loop)
         except BaseException:
             if reserved is not None:
                 reserved.close()
@@ -204,6 +211,8 @@ class Server:
         """Fill the configuration; a socket that keeps the port, if the system chose it."""
         self._directory = tempfile.mkdtemp(prefix="pyredis-")
         config.dir = self._directory
+        if self._sentinel is not None:
+            self._prepare_sentinel(config)
         if self._config_file is not None:
             config.load(self._config_file)
         port, unix = self._wanted
@@ -233,6 +242,16 @@ class Server:
                 reserved.close()
             raise
         return reserved
+
+    def _prepare_sentinel(self, config: Config) -> None:
+        """A sentinel keeps its state in a configuration file."""
+        from pyredis.sentinel.server import prepare
+
+        prepare(config)
+        path = os.path.join(self._directory, "sentinel.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(f"sentinel {line}\n" for line in self._sentinel or [])
+        self._config_file = path
 
     async def _watch(self, app: App) -> None:
         """SHUTDOWN ends the server, not the process."""

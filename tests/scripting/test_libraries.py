@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def test_single_calls(plain: PlainLua, redis: RawClient) -> None:
 def test_generated(plain: PlainLua, redis: RawClient, kind: str, seed: int) -> None:
     generator = Generator(seed)
     compare(plain, redis, [generator.script(kind) for _ in range(250)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generated_by_eval(server: ServerProcess, redis: RawClient, kind: str) -> None:
+    """Through the whole server: errors with their script and line, replies converted."""
+    generator = Generator(99)
+    commands = [[b"EVAL", generator.script(kind).encode("latin-1"), b"0"] for _ in range(100)]
+    ours = RawClient(server.connect())
+    for (_, script, _), mine, theirs in zip(commands, ours.pipeline(commands), redis.pipeline(commands)):
+        assert re.sub(rb"0x[0-9a-f]+", b"0x", mine) == re.sub(rb"0x[0-9a-f]+", b"0x", theirs), script
+    ours.close()
 
 
 @pytest.mark.parametrize("name", ["cjson", "cmsgpack", "struct", "bit"])

@@ -10,9 +10,8 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-_UPPER: Final = (
-    *("cli", "embedded", "app", "commands", "metrics", "net", "replication", "persistence", "scripting", "sentinel"),
-)
+_USERS: Final = ("cli", "pytest_plugin", "fake", "embedded", "app")
+_UPPER: Final = (*_USERS, "commands", "metrics", "net", "replication", "persistence", "scripting", "sentinel")
 LAYERS: Final = (*_UPPER, "core", "keyspace", "engines", "resp", "lib")
 """From top to bottom: a module imports from its own layer and from those below."""
 
@@ -25,6 +24,10 @@ LATE_IMPORTS: Final = {
     ("pyredis/app.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
     ("pyredis/cli/server.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
     ("pyredis/__init__.py", "pyredis.embedded"): "the command line does without",
+    ("pyredis/embedded/server.py", "pyredis.sentinel.server"): "only sentinels need it",
+    ("pyredis/embedded/sentinels.py", "redis.sentinel"): "only those who want a client need redis-py",
+    ("pyredis/pytest_plugin.py", "pyredis.embedded.server"): "every run of pytest loads the plugin",
+    ("pyredis/pytest_plugin.py", "pyredis.embedded.sentinels"): "every run of pytest loads the plugin",
     ("pyredis/embedded/server.py", "pyredis.embedded.connections"): "only those who want a client need redis-py",
     ("pyredis/cli/client/connection.py", "ssl"): "a probe without TLS starts faster",
     ("pyredis/cli/client/formats.py", "json"): "a probe starts faster",

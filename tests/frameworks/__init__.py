@@ -1,0 +1,1 @@
+"""Frameworks in their usual set-up, with this server behind them."""
