@@ -258,6 +258,7 @@ class Sentinel:
         master.failover_state = FAILOVER_NONE
         master.failover_state_change_time = master.failover_start_time = 0
         master.runid = ""
+        master.info_refresh = 0  # ask at once: the replicas are to be known again soon
         link = master.link
         link.act_ping_time = link.last_avail_time = link.last_pong_time = now
         link.last_ping_time = 0

@@ -38,17 +38,20 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) ->
 class SentinelProcess:
     """A running sentinel with a configuration file of its own."""
 
-    def __init__(self, directory: Path, ours: bool, lines: Iterable[str], compat: str = "7.0") -> None:
+    def __init__(
+        self, directory: Path, ours: bool, lines: Iterable[str], compat: str = "7.0", host: str = "127.0.0.1"
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.ours = ours
         self.compat = compat
+        self.host = host
         self.port = free_port()
         self.conf = directory / "sentinel.conf"
         self.log_path = directory / "sentinel.log"
         self.login: dict[str, str] = {}
         """Username and password, if it asks for them."""
-        self.conf.write_text("\n".join([f"port {self.port}", "bind 127.0.0.1", *lines]) + "\n")
+        self.conf.write_text("\n".join([f"port {self.port}", f"bind {host}", *lines]) + "\n")
         self.launch()
 
     def start(self) -> None:
@@ -81,7 +84,7 @@ class SentinelProcess:
 
     def client(self) -> Redis:
         """A client."""
-        client = Redis(port=self.port, decode_responses=True, socket_timeout=5, protocol=2, **self.login)
+        client = Redis(self.host, self.port, decode_responses=True, socket_timeout=5, protocol=2, **self.login)
         client.response_callbacks.clear()
         return client
 
@@ -140,17 +143,20 @@ def pairs(flat: object) -> dict[str, str]:
 class Instance:
     """A server that can be started again on its port, as it was started first."""
 
-    def __init__(self, directory: Path, ours: bool, *args: str, lines: Iterable[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, ours: bool, *args: str, lines: Iterable[str] = (), host: str = "127.0.0.1"
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.ours = ours
+        self.host = host
         self.port = free_port()
         file = directory / "redis.conf"
         file.write_text("".join([line + "\n" for line in lines]))
         command = (
             [sys.executable, "-m", "pyredis", str(file), "--compat-version", "7.0"] if ours else [SERVER, str(file)]
         )
-        self.argv = [*command, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *args]
+        self.argv = [*command, "--port", str(self.port), "--bind", host, "--save", "", *args]
         self.argv += ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
         self.argv += ["--enable-debug-command", "yes"]
         self.launch()
@@ -179,7 +185,7 @@ class Instance:
     def _answers(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError("the server has ended:\n" + self.log())
-        with Redis(port=self.port, socket_timeout=5) as client:
+        with Redis(self.host, self.port, socket_timeout=5) as client:
             try:
                 return bool(client.ping())
             except AuthenticationError:
