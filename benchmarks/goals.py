@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from benchmarks import memory, moments, scaling, throughput
+from benchmarks import memory, moments, replication, scaling, throughput
 from benchmarks.throughput import median
 
 # throughput by that of redis-server: pipeline depth, row → at least
@@ -24,6 +24,8 @@ LARGE = 1_000_000  # elements; smaller runs say nothing about growth
 # The cost at the largest size by that at the smallest: cache misses alone make up to 4 of it (redis-server's too), and
 # an operation that walks its elements would show the quotient of the sizes, a thousand.
 FLAT = 6.0
+SYNC = 6.0  # seconds of a full synchronisation, at most, by those of redis-server
+REPLICATED = 0.6  # throughput with a replica, at least, by that of redis-server
 
 
 class Sections(Protocol):
@@ -34,6 +36,7 @@ class Sections(Protocol):
     scaling: list[scaling.Measured]
     start_seconds: dict[str, list[float]]
     expiry: list[moments.Expired]
+    replication: replication.Measured | None
 
 
 def by_row(measured: list[scaling.Measured]) -> dict[str, dict[int, scaling.Measured]]:
@@ -94,4 +97,11 @@ def check(ours: str, redis: str, sections: Sections) -> list[list[str]]:
         worst = max(growth, key=lambda row: growth[row])
         goal = f"every operation flat from {sizes[0]:,} to {sizes[-1]:,} elements (growth < {FLAT:.0f})"
         line(goal, f"most {growth[worst]:.1f} ({worst})", growth[worst] < FLAT)
+    if (measured := sections.replication) is not None:
+        seconds = median(measured.sync_seconds[ours]) / median(measured.sync_seconds[redis])
+        goal = f"full synchronisation of {measured.keys:,} keys in ≤ {SYNC:.0f} × redis-server's time"
+        line(goal, f"{seconds:.1f}", seconds <= SYNC)
+        ratio = median(measured.replica_rps[ours]) / median(measured.replica_rps[redis])
+        goal = f"P=16: SET with a replica ≥ {REPLICATED} × redis-server's"
+        line(goal, f"{ratio:.2f}", ratio >= REPLICATED)
     return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import goals, memory, moments, scaling, throughput
+from benchmarks import goals, memory, moments, replication, scaling, throughput
 from benchmarks.throughput import median
 
 FORMAT = 1  # of the JSON file
@@ -26,6 +26,7 @@ class Results:
     scaling: list[scaling.Measured] = field(default_factory=list)
     start_seconds: dict[str, list[float]] = field(default_factory=dict)
     expiry: list[moments.Expired] = field(default_factory=list)
+    replication: replication.Measured | None = None
 
     def pairs(self) -> list[tuple[str, str]]:
         """Which servers are compared: ours with each other one, and each other one with redis-server."""
@@ -139,6 +140,30 @@ def moments_tables(results: Results) -> str:
     return "\n\n".join(parts)
 
 
+def replication_table(measured: replication.Measured) -> str:
+    """One line for each server."""
+    header = [
+        "master and replica",
+        f"sync of {measured.keys:,} keys, s",
+        "master + MB",
+        "krps alone",
+        "krps with replica",
+        "lag p99 ms",
+    ]
+    lines = [
+        [
+            name,
+            f"{median(measured.sync_seconds[name]):.2f}",
+            f"{median(measured.master_added_mb[name]):.1f}",
+            f"{median(measured.alone_rps[name]) / 1000:.1f}",
+            f"{median(measured.replica_rps[name]) / 1000:.1f}",
+            f"{median(measured.lag_p99_ms[name]):.2f}",
+        ]
+        for name in measured.sync_seconds
+    ]
+    return markdown_table(header, lines)
+
+
 def markdown(results: Results, picture: str | None) -> str:
     """The whole page; ``picture`` is the name of the PNG beside it."""
     parts = ["# Benchmarks: pyredis beside redis-server"]
@@ -179,6 +204,14 @@ def markdown(results: Results, picture: str | None) -> str:
             "Stalls are the longest wait for a reply to DBSIZE, asked without pause until all keys are gone, or, "
             "without expiry, for as long before that.",
             moments_tables(results),
+        ]
+    if results.replication is not None:
+        parts += [
+            "## Replication",
+            "A full synchronisation without a disk; what the master's resident memory grows meanwhile (its child not "
+            "counted); SET at P=16 with random keys, without and with a replica, which shares the load generator's "
+            "core; the time from a SET's reply until the replica has the value.",
+            replication_table(results.replication),
         ]
     return "\n\n".join(parts) + "\n"
 

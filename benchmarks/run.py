@@ -14,11 +14,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import machine, memory, moments, report, scaling, throughput
-from benchmarks.servers import Kind, choose_cores, going_first, pin, revision, running
+from benchmarks import machine, memory, moments, replication, report, scaling, throughput
+from benchmarks.servers import Cores, Kind, choose_cores, going_first, pin, revision, running
 
 HERE = Path(__file__).resolve().parent.parent
-SECTIONS = ("throughput", "memory", "scaling", "start", "expiry")
+SECTIONS = ("throughput", "memory", "scaling", "start", "expiry", "replication")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Extent:
     starts: int
     expiring: list[int]
     expiry_rounds: int
+    replication_rounds: int
     weighted: bool = True  # rows that take longer get fewer requests
 
     def count(self, row: throughput.Row, pipeline: int) -> int:
@@ -51,8 +52,8 @@ class Plan:
     extent: Extent
 
 
-FULL = Extent(9, throughput.REQUESTS, 1_000_000, [1_000, 100_000, 1_000_000], 20_000, 10, [10_000, 100_000], 5)
-QUICK = Extent(2, throughput.QUICK_REQUESTS, 50_000, [1_000, 30_000], 3_000, 3, [10_000], 1)
+FULL = Extent(9, throughput.REQUESTS, 1_000_000, [1_000, 100_000, 1_000_000], 20_000, 10, [10_000, 100_000], 5, 3)
+QUICK = Extent(2, throughput.QUICK_REQUESTS, 50_000, [1_000, 30_000], 3_000, 3, [10_000], 1, 1)
 
 
 def numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -85,9 +86,9 @@ def saw_size(one: scaling.Measured) -> None:
     say(f"{one.row}, {one.size:,}: " + ", ".join(f"{name} {one.cost(name):.2f} µs" for name in one.samples))
 
 
-def measure_times(plan: Plan, kinds: list[Kind], directory: Path, core: int | None, results: report.Results) -> None:
+def measure_times(plan: Plan, kinds: list[Kind], directory: Path, cores: Cores, results: report.Results) -> None:
     """All sections but memory, which does not mind who else works meanwhile."""
-    extent = plan.extent
+    extent, core = plan.extent, cores.server
     with running(kinds, directory, core) as servers:
         if "throughput" in plan.sections:
             results.throughput = throughput.run(
@@ -103,6 +104,10 @@ def measure_times(plan: Plan, kinds: list[Kind], directory: Path, core: int | No
                         moments.expire(server, keys, results.expiry[-1])
     if "start" in plan.sections:
         results.start_seconds = moments.start_times(kinds, directory, core, extent.starts)
+    if "replication" in plan.sections:
+        results.replication = replication.run(
+            kinds, directory, (cores.server, cores.load), extent.keys, extent.requests[16], extent.replication_rounds
+        )
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -170,7 +175,7 @@ def main(
     results = report.Results([kind.name for kind in kinds], _about(kinds, str(cores), started), keyspace=keyspace)
     with tempfile.TemporaryDirectory(prefix="pyredis-bench-") as directory:
         with going_first() if priority else nullcontext():
-            measure_times(plan, kinds, Path(directory), cores.server, results)
+            measure_times(plan, kinds, Path(directory), cores, results)
         if "memory" in plan.sections:
             results.memory = memory.run(kinds, Path(directory), cores.server, extent.keys, saw_load)
     results.about["rounds"] = f"{extent.rounds} of redis-benchmark; the servers take turns, the others idle meanwhile"

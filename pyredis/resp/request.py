@@ -34,6 +34,7 @@ _HUGE_OTHER_HEADER: Final = re.compile(rb"[~>%|]\d{6}")
 _NOT_PLAIN: Final = re.compile(rb"""[\0"'\v\f]|\n\*""")
 """What makes inline requests more than words between blanks; a vertical tab is a blank at a line's beginning only."""
 _CRLF: Final = b"\r\n"
+_NEXT: Final = b"\r\n*"
 _SHORT: Final = 4096
 _BULK_LINES: Final = tuple(b"$%d" % n for n in range(_SHORT + 1))
 _PARTS: Final = {b"*%d\r\n" % argc: 2 * argc + 2 for argc in range(1, 10)}
@@ -230,7 +231,14 @@ class RequestReader:
                 data = strict.take_rest()
             if not data:
                 return out
-            if self._read_fast(data, out) if data[0] == 0x2A else _split_lines(data, out):
+            if data[0] == 0x2A:
+                if data[-1] != 0x0A and (cut := data.rfind(_NEXT) + 2) > 2 and self._read_fast(data[:cut], out):
+                    # A long chunk that ends within a request: all of them but that one, found without encoding them.
+                    strict.feed(data[cut:], out)
+                    return out
+                if self._read_fast(data, out):
+                    return out
+            elif _split_lines(data, out):
                 return out
             strict.feed(data, out)
         except ProtocolError as e:
