@@ -346,7 +346,8 @@ class Server(KeyspaceState):
         self.pause_all = everything or (self.pause_all and bool(self.paused_until))
         self.paused_until = max(until_ms, self.paused_until)
         self.refresh_keep_expired()
-        set_gate(self, GATE_PAUSED, True)
+        # A time beyond all numbers has wrapped around, as in Redis: that pause is over.
+        set_gate(self, GATE_PAUSED, bool(self.paused_until) or self.failover_paused)
         self._await_pause_end()
 
     def _await_pause_end(self) -> None:
