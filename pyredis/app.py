@@ -226,6 +226,7 @@ async def _serve(app: App, process: Process) -> int:
         _tell_ready(app, log)
     process.notify("STATUS=Ready to accept connections\nREADY=1\n")
     # What clients need not wait for.
+    loop.call_later(0.05, server.eviction.meter.begin)
     loop.call_later(0.05, process.set_title, config, server.config_file)
     loop.call_later(0.05, process.disable_huge_pages, config)
     await app.stopped.wait()

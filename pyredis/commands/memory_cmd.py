@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyredis.core.args import get_int, syntax_error
 from pyredis.core.client import Client
 from pyredis.core.command import CMD_LOADING, CMD_READONLY, CMD_STALE, KEY_RO, K, command, container
-from pyredis.core.memory import MemoryReport, doctor, key_bytes, malloc_stats, purge
+from pyredis.core.memory import MemoryReport, doctor, key_bytes, purge
+from pyredis.lib.heap import report_by_stderr
 from pyredis.resp.reply import NULL, OK, bulk, double, help_reply, integer, map_header, verbatim
 
 _TIPS = (b"nondeterministic_output", b"request_policy:all_shards", b"response_policy:special")
@@ -60,6 +61,7 @@ def memory_stats_command(c: Client, argv: list[bytes]) -> bytes | None:
     m = MemoryReport(c.server)
     resp = c.resp
     one, zero = double(1.0, resp), integer(0)
+    fragmentation = m.resident / max(m.heap, 1)
     fields = [
         (b"peak.allocated", integer(m.peak)),
         (b"total.allocated", integer(m.used)),
@@ -89,17 +91,17 @@ def memory_stats_command(c: Client, argv: list[bytes]) -> bytes | None:
         (b"dataset.bytes", integer(m.dataset)),
         (b"dataset.percentage", double(m.dataset_percent(), resp)),
         (b"peak.percentage", double(m.peak_percent(), resp)),
-        (b"allocator.allocated", integer(m.used)),
-        (b"allocator.active", integer(m.used)),
-        (b"allocator.resident", integer(m.used)),
-        (b"allocator-fragmentation.ratio", one),
-        (b"allocator-fragmentation.bytes", zero),
+        (b"allocator.allocated", integer(m.heap)),
+        (b"allocator.active", integer(m.resident)),
+        (b"allocator.resident", integer(m.resident)),
+        (b"allocator-fragmentation.ratio", double(fragmentation, resp)),
+        (b"allocator-fragmentation.bytes", integer(m.resident - m.heap)),
         (b"allocator-rss.ratio", one),
         (b"allocator-rss.bytes", zero),
         (b"rss-overhead.ratio", one),
         (b"rss-overhead.bytes", zero),
-        (b"fragmentation", one),
-        (b"fragmentation.bytes", zero),
+        (b"fragmentation", double(m.resident / max(m.used, 1), resp)),
+        (b"fragmentation.bytes", integer(m.resident - m.used)),
     ]
     return map_header(len(fields), resp) + b"".join([bulk(name) + value for name, value in fields])
 
@@ -129,8 +131,8 @@ def memory_doctor_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=_TIPS,
 )
 def memory_malloc_stats_command(c: Client, argv: list[bytes]) -> bytes | None:
-    report = malloc_stats()
-    return verbatim((report or "Stats not supported for the current allocator").encode(), c.resp)
+    report = report_by_stderr()
+    return verbatim(report or b"Stats not supported for the current allocator", c.resp)
 
 
 @command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis.core.client import CLIENT_MONITOR, CLIENT_REPLICA, Client
 from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Command
-from pyredis.resp.errors import NOREPLICAS, PROTECTED, READONLY, CommandError, sanitize, unknown_subcommand
+from pyredis.resp.errors import NOREPLICAS, OOM, PROTECTED, READONLY, CommandError, sanitize, unknown_subcommand
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 GATE_INJECTED: Final = 128
 """One of the gates of ``core/dispatch``: tests have commands fail."""
+GATE_OOM: Final = 256
+"""Likewise: memory is short and no key may go."""
 
 
 def write_refusal(server: Server) -> bytes | None:
@@ -27,10 +29,12 @@ def write_refusal(server: Server) -> bytes | None:
 
 
 def refused_by_state(c: Client, cmd: Command) -> bytes | None:
-    """Why the disk or the place in replication forbids the command now; None if they do not."""
+    """Why memory, the disk or the place in replication forbids the command now; None if they do not."""
     server = c.server
     if server.injected is not None and (error := server.injected(c, cmd)) is not None:
         return error
+    if server.eviction.limit and server.eviction.refuses(c, cmd):
+        return OOM
     if has_flags(c, cmd, CMD_WRITE):
         return write_refusal(server)
     return server.disk_error() if cmd.fullname == b"ping" else None

@@ -36,6 +36,7 @@ CLIENT_MASTER: Final = 1 << 17
 CLIENT_UNBLOCKED: Final = 1 << 18  # waits no more, and goes on in a turn of its own soon
 CLIENT_HAS_MORE: Final = 1 << 19  # has sent so much that others have a turn before it goes on
 CLIENT_UNACKNOWLEDGED: Final = 1 << 20  # its change could not be written to disk yet, so it has no reply yet
+CLIENT_METERED: Final = 1 << 21  # memory is limited: its connection asks before it runs what it has received
 CLIENT_TRACKING: Final = 1 << 24  # CLIENT TRACKING ON: what it reads is remembered, and it is told of changes
 CLIENT_SCRIPT: Final = 1 << 30  # the client that runs the commands of scripts
 

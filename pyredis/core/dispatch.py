@@ -99,11 +99,12 @@ _GATES_OF_MASTER: Final = GATE_MONITOR | GATE_SLOWLOG | GATE_PAUSED | GATE_BUSY
 """Those that the master's stream takes notice of: a replica does as it is told."""
 
 
-def build_fast_table(commands: dict[bytes, Command], without: int = 0) -> dict[bytes, Command]:
-    """Upper- and lower-case names of the commands that may run without checks; none of those with flags ``without``."""
+def build_fast_table(commands: dict[bytes, Command], without: int, names: frozenset[bytes]) -> dict[bytes, Command]:
+    """Names (upper and lower case) of the commands that need no check, without those with certain flags or names."""
     table: dict[bytes, Command] = {}
     for name, cmd in commands.items():
-        if cmd.proc is not None and not cmd.subs and not cmd.flags & (_NEVER_FAST | without):
+        never = cmd.proc is None or cmd.subs or cmd.flags & (_NEVER_FAST | without) or cmd.fullname in names
+        if not never:
             table[name] = table[name.lower()] = cmd
     return table
 

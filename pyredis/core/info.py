@@ -19,8 +19,9 @@ from pyredis import __version__
 from pyredis.core.acl import DENIED_AUTH, DENIED_CHANNEL, DENIED_CMD, DENIED_KEY
 from pyredis.core.command import all_commands
 from pyredis.core.info_persistence import persistence_fields
-from pyredis.core.memory import MemoryReport, system_memory
+from pyredis.core.memory import MemoryReport
 from pyredis.core.option_kinds import format_percentile
+from pyredis.lib.heap import system_memory
 from pyredis.lib.histogram import percentiles
 
 if sys.platform != "win32":
@@ -128,8 +129,8 @@ def _memory(s: Server) -> Fields:
     return [
         ("used_memory", m.used),
         ("used_memory_human", human(m.used)),
-        ("used_memory_rss", m.used),
-        ("used_memory_rss_human", human(m.used)),
+        ("used_memory_rss", m.resident),
+        ("used_memory_rss_human", human(m.resident)),
         ("used_memory_peak", m.peak),
         ("used_memory_peak_human", human(m.peak)),
         ("used_memory_peak_perc", f"{m.peak_percent():.2f}%"),
@@ -137,23 +138,23 @@ def _memory(s: Server) -> Fields:
         ("used_memory_startup", m.startup),
         ("used_memory_dataset", m.dataset),
         ("used_memory_dataset_perc", f"{m.dataset_percent():.2f}%"),
-        ("allocator_allocated", m.used),
-        ("allocator_active", m.used),
-        ("allocator_resident", m.used),
+        ("allocator_allocated", m.heap),
+        ("allocator_active", m.resident),
+        ("allocator_resident", m.resident),
         ("total_system_memory", system),
         ("total_system_memory_human", human(system)),
         *[(name, "0B" if name.endswith("_human") else 0) for name in _SCRIPT_MEMORY],
         ("maxmemory", s.config.maxmemory),
         ("maxmemory_human", human(s.config.maxmemory)),
         ("maxmemory_policy", s.config.maxmemory_policy),
-        ("allocator_frag_ratio", "1.00"),
-        ("allocator_frag_bytes", 0),
+        ("allocator_frag_ratio", f"{m.resident / max(m.heap, 1):.2f}"),
+        ("allocator_frag_bytes", m.resident - m.heap),
         ("allocator_rss_ratio", "1.00"),
         ("allocator_rss_bytes", 0),
         ("rss_overhead_ratio", "1.00"),
         ("rss_overhead_bytes", 0),
-        ("mem_fragmentation_ratio", "1.00"),
-        ("mem_fragmentation_bytes", 0),
+        ("mem_fragmentation_ratio", f"{m.resident / max(m.used, 1):.2f}"),
+        ("mem_fragmentation_bytes", m.resident - m.used),
         ("mem_not_counted_for_evict", 0),
         ("mem_replication_backlog", s.replication.backlog_bytes()),
         ("mem_total_replication_buffers", s.replication.backlog_bytes() + s.replication.buffer_bytes()),
@@ -215,10 +216,9 @@ def _stats(s: Server) -> Fields:
         ("expired_stale_perc", f"{_stale_percent(s):.2f}"),
         ("expired_time_cap_reached_count", s.stat_expired_time_cap_reached_count),
         ("expire_cycle_cpu_milliseconds", s.stat_expire_cycle_usec // 1000),
-        ("evicted_keys", 0),
-        ("evicted_clients", 0),
-        ("total_eviction_exceeded_time", 0),
-        ("current_eviction_exceeded_time", 0),
+        ("evicted_keys", s.eviction.evicted_keys),
+        ("evicted_clients", s.eviction.clients.evicted),
+        *s.eviction.exceeded_times(),
         ("keyspace_hits", s.stat_keyspace_hits),
         ("keyspace_misses", s.stat_keyspace_misses),
         ("pubsub_channels", len(s.channels)),

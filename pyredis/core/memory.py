@@ -1,8 +1,7 @@
-"""How much memory the process, the databases, a client and a value take, in bytes.
+"""How much memory the databases, a client and a value take, and the report of it all, in bytes.
 
-The whole is the process's resident size: the only figure that CPython and the system give at once and truthfully. The
-parts are what ``sys.getsizeof`` says of the objects; of a large collection a few elements are measured and the rest
-is taken to be like them.
+The whole is measured (:mod:`pyredis.core.memory_meter`). The parts are what ``sys.getsizeof`` says of the objects; of
+a large collection a few elements are measured and the rest is taken to be like them.
 """
 
 from __future__ import annotations
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 _FLOAT: Final = sys.getsizeof(1.0)
 _INT: Final = sys.getsizeof(1 << 40)
 _ID: Final = sys.getsizeof(1 << 100)
+_ARGUMENT: Final = sys.getsizeof(b"") + 8
+"""What an argument takes beside its bytes."""
+_SAMPLE: Final = 16
 _ENTRY: Final = 64
 """A key's share of its database's table: 24 bytes of entry and the index, in a table between 1/3 and 2/3 full."""
 
@@ -39,14 +41,6 @@ def rss() -> int:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
-        return 0
-
-
-def system_memory() -> int:
-    """Bytes of memory of the machine; 0 where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
         return 0
 
 
@@ -72,31 +66,41 @@ def available_memory() -> int:
 
 
 def client_bytes(c: Client) -> int:
-    """A client's own memory without the buffers of its connection."""
+    """About what a client takes, without the buffers of its connection."""
     total = sys.getsizeof(c) + c.multi_mem + sum(map(len, c.out))
-    for table in (c.channels, c.patterns, c.shard_channels, c.watched):
+    if c.multi:
+        total += _ARGUMENT * sum(len(argv) for _, argv in c.multi)
+    for table in (c.channels, c.patterns, c.shard_channels):
         if table:
-            total += sys.getsizeof(table)
-    return total + sum(len(arg) for argv in c.pending for arg in argv)
+            total += sys.getsizeof(table) + _elements(table, len(table), _SAMPLE)
+    if c.watched:
+        total += sys.getsizeof(c.watched) + _elements((key for _, key in c.watched), len(c.watched), _SAMPLE)
+    if c.tracking is not None and c.tracking.prefixes:
+        prefixes = c.tracking.prefixes
+        total += sys.getsizeof(prefixes) + _elements(prefixes, len(prefixes), _SAMPLE)
+    waiting = c.pending if c.blocked is None else [*c.pending, c.blocked.argv]
+    return total + sum(len(arg) + _ARGUMENT for argv in waiting for arg in argv)
 
 
 class MemoryReport:
     """Where the memory is, for INFO and MEMORY STATS; all in bytes."""
 
-    __slots__ = ("clients", "dataset", "keys", "overhead", "peak", "startup", "tables", "used")
+    __slots__ = ("clients", "dataset", "heap", "keys", "overhead", "peak", "resident", "startup", "tables", "used")
 
     def __init__(self, server: Server) -> None:
-        stats = server.stats
-        self.used = rss()
-        stats.peak_memory = max(stats.peak_memory, self.used)
-        self.peak = stats.peak_memory
-        self.startup = stats.startup_memory
-        self.clients = stats.buffers.memory
+        meter = server.eviction.meter
+        self.resident = meter.resident()
+        self.startup = 0
+        self.clients = server.stats.buffers.memory
         self.tables = [(db.id, *db.table_bytes()) for db in server.dbs if len(db)]
         """(database, bytes of its table of keys, bytes of its table of deadlines) for each that has keys."""
         self.keys = sum(map(len, server.dbs))
         self.overhead = self.startup + self.clients + sum(main + expires for _, main, expires in self.tables)
-        self.dataset = max(self.used - self.overhead, 0)
+        self.used = max(meter.fresh(), self.overhead)
+        self.dataset = self.used - self.overhead
+        self.heap = meter.base_heap + self.used
+        """What the allocators have handed out, to the program as well."""
+        self.peak = meter.note_peak(self.used)
 
     def dataset_percent(self) -> float:
         """The data's part in what was added since the start."""
@@ -186,30 +190,6 @@ def _malloc_trim() -> Any:
         return ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):
         return None
-
-
-def malloc_stats() -> str | None:
-    """The report of CPython's allocator; None where it cannot be had.
-
-    It is only ever written to the process's standard error, which is led into an anonymous file meanwhile.
-    """
-    debug_malloc_stats = getattr(sys, "_debugmallocstats", None)
-    if debug_malloc_stats is None or not hasattr(os, "memfd_create"):
-        return None
-    sys.stderr.flush()
-    report = os.memfd_create("malloc-stats")
-    saved = os.dup(2)
-    try:
-        os.dup2(report, 2)
-        try:
-            debug_malloc_stats()
-        finally:
-            os.dup2(saved, 2)
-        size = os.lseek(report, 0, os.SEEK_END)
-        return os.pread(report, size, 0).decode("utf-8", "replace")
-    finally:
-        os.close(saved)
-        os.close(report)
 
 
 def doctor(report: MemoryReport, clients: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pyredis.core.notify import format_flags, parse_flags
+from pyredis.lib.memory_limit import memory_limit
 from pyredis.lib.splitargs import quote_arg
 
 _LONGEST_INTEGER: Final = 20
@@ -175,6 +176,32 @@ class Memory(Kind):
 
     def lines(self, name: str, value: Any, default: Any) -> list[tuple[str, bool]] | None:
         return [(f"{name} {self.show(value) if value < 0 else format_memory(value)}", value != default)]
+
+
+class MemoryLimit(Memory):
+    """``maxmemory``: bytes, or ``auto`` for three quarters of what the process may use at all."""
+
+    def parse(self, words: list[str], old: Any) -> int:
+        if words[0].lower() != "auto":
+            return super().parse(words, old)
+        most = memory_limit()
+        if not most:
+            raise ConfigError("the system does not tell how much memory there is: say how many bytes")
+        limit = most * 3 // 4
+        _AUTOMATIC.add(limit)
+        return limit
+
+    def lines(self, name: str, value: Any, default: Any) -> list[tuple[str, bool]] | None:
+        return [(f"{name} auto", True)] if is_automatic(value) else super().lines(name, value, default)
+
+
+_AUTOMATIC: Final[set[int]] = set()
+"""What ``auto`` has come to in this process: nobody writes just these numbers."""
+
+
+def is_automatic(limit: int) -> bool:
+    """Whether a ``maxmemory`` came from ``auto``: it is meant for the process as a whole, the program included."""
+    return limit in _AUTOMATIC
 
 
 class Enum(Kind):

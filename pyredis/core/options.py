@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pyredis.core.compat import NEWEST, RELEASES
 from pyredis.core.config import Directive, Settings
 from pyredis.core.durability import AOF_OFF
-from pyredis.core.eviction import configure_access
 from pyredis.core.option_kinds import (
     INT_MAX,
     LONG_MAX,
@@ -28,6 +27,7 @@ from pyredis.core.option_kinds import (
     Integer,
     Kind,
     Memory,
+    MemoryLimit,
     Octal,
     OomValues,
     OutputLimits,
@@ -106,9 +106,14 @@ def apply_notifications(server: Server) -> None:
     server.set_notify_flags(server.config.notify_keyspace_events)
 
 
-def apply_access(server: Server) -> None:
-    """What is kept of the use of keys."""
-    configure_access(server)
+def apply_maxmemory(server: Server) -> None:
+    """The memory limit, and what goes when it is reached."""
+    server.eviction.configure()
+
+
+def apply_metering(server: Server) -> None:
+    """The limit of all clients' memory."""
+    server.eviction.apply_metering()
 
 
 def apply_title(server: Server) -> None:
@@ -209,7 +214,6 @@ _SUITES: Final = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_12
 _NEEDS_SUITES: Final = "a setting of Python's ssl module for the suites of TLS 1.3"
 _NEEDS_SESSIONS: Final = "a setting of Python's ssl module for the cache of sessions"
 _BAD_TLS: Final = "Unable to update TLS configuration. Check server logs."
-_EVICTION: Final = "eviction"
 _SCRIPTS: Final = "scripts"
 _NO_THREADS: Final = "no counterpart: there is no such thread or child process"
 _NO_JEMALLOC: Final = "no counterpart: memory belongs to Python's allocator"
@@ -315,19 +319,19 @@ class Config(Settings):
     active_expire_effort: int = integer(1, 1, 10)
     activerehashing: bool = yes_no(True, idle="no counterpart: Python's dictionaries resize themselves")
     lazyfree_lazy_expire: bool = yes_no(False)
-    lazyfree_lazy_eviction: bool = yes_no(False, idle=_EVICTION)
+    lazyfree_lazy_eviction: bool = yes_no(False)
     lazyfree_lazy_server_del: bool = yes_no(False, idle=_AT_ONCE)
     lazyfree_lazy_user_del: bool = yes_no(False, idle=_AT_ONCE)
     lazyfree_lazy_user_flush: bool = yes_no(False, idle=_AT_ONCE)
 
     # Memory
-    maxmemory: int = memory(0, 0, ULONG_MAX, only=(0,), needs=_EVICTION)
-    maxmemory_policy: str = one_of("noeviction", *_POLICIES, *_POLICIES_ALL, apply=apply_access)
-    maxmemory_samples: int = integer(5, 1, idle=_EVICTION)
-    maxmemory_eviction_tenacity: int = integer(10, 0, 100, idle=_EVICTION)
-    maxmemory_clients: int = memory(0, percent=True, only=(0,), needs="eviction of clients")
-    lfu_log_factor: int = integer(10, apply=apply_access)
-    lfu_decay_time: int = integer(1, apply=apply_access)
+    maxmemory: int = special(MemoryLimit(0, ULONG_MAX), 0, apply=apply_maxmemory)
+    maxmemory_policy: str = one_of("noeviction", *_POLICIES, *_POLICIES_ALL, apply=apply_maxmemory)
+    maxmemory_samples: int = integer(5, 1, apply=apply_maxmemory)
+    maxmemory_eviction_tenacity: int = integer(10, 0, 100)
+    maxmemory_clients: int = memory(0, percent=True, apply=apply_metering)
+    lfu_log_factor: int = integer(10, apply=apply_maxmemory)
+    lfu_decay_time: int = integer(1, apply=apply_maxmemory)
     activedefrag: bool = special(Defragmentation(), False)
     active_defrag_cycle_min: int = integer(1, 1, 99, idle=_NO_JEMALLOC)
     active_defrag_cycle_max: int = integer(25, 1, 99, idle=_NO_JEMALLOC)

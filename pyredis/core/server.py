@@ -43,7 +43,7 @@ from pyredis.core.dispatch import (
     set_gate,
 )
 from pyredis.core.durability import AppendLog, Background, Libraries, Loading, Snapshots
-from pyredis.core.eviction import configure_access
+from pyredis.core.eviction import GROWING, Eviction
 from pyredis.core.latency import LatencyMonitor
 from pyredis.core.mode import Mode
 from pyredis.core.moving import Moving
@@ -117,7 +117,7 @@ class Server(KeyspaceState):
         self.dbs = [Database(self, n) for n in range(config.databases)]
         self.mode = Mode()
         self.commands: dict[bytes, Command] = build_table(self.compat, config.renamed_commands, config.sentinel_mode)
-        self.fast_with_writes = build_fast_table(self.commands)
+        self.fast_with_writes = build_fast_table(self.commands, 0, frozenset())
         self.fast = self.fast_with_writes
         """Without the commands that write while this is a read-only replica."""
         self.gates = 0
@@ -179,16 +179,17 @@ class Server(KeyspaceState):
         """Bytes from which on DEBUG shows a list's element in a node of its own."""
         self.tracking = Tracking(self)
         self.moving = Moving(self)
-        self.cron_jobs: list[Callable[[], None]] = [self.tracking.cron]
+        self.eviction = Eviction(self)
+        self.cron_jobs: list[Callable[[], None]] = [self.tracking.cron, self.eviction.cron]
         self._attach_hooks()
         self.apply_slowlog_config()
-        self.set_notify_flags(config.notify_keyspace_events)
 
     def _attach_hooks(self) -> None:
         """What the keyspace calls upwards, and what it keeps for others."""
         self.injected: Callable[[Client, Command], bytes | None] | None = None
         """Tests: the error that a command is to fail with; asked while ``GATE_INJECTED`` is set."""
-        configure_access(self)
+        self.eviction.configure()
+        self.set_notify_flags(self.config.notify_keyspace_events)
         self.on_ready = signal_key_as_ready
         self.on_watched = touch_watched_key
         self.on_tracked = self.tracking.key_changed
@@ -211,6 +212,7 @@ class Server(KeyspaceState):
         """Enter a new client; it is the default user's, and authenticated at once if that needs no password."""
         self.clients[c.id] = c
         self.users.reset_client(c)
+        self.eviction.meter_client(c)
         self.stats.connections_received += 1
         refresh_fast(c)
 
@@ -334,6 +336,8 @@ class Server(KeyspaceState):
             self.update_time()
             c.flags &= ~(CLIENT_UNBLOCKED | CLIENT_HAS_MORE)
             refresh_fast(c)
+            if self.eviction.limit:
+                self.eviction.look()
             if c.conn.may_run():
                 run_pending(c)
                 self.flush_client(c)
@@ -397,9 +401,10 @@ class Server(KeyspaceState):
         self.keep_expired = paused or self.replication.master is not None
 
     def refresh_fast_table(self) -> None:
-        """Whether clients may write has changed with the place in replication."""
+        """Whether clients may write, or whether memory is limited, has changed."""
         without = CMD_WRITE if self.replication.read_only() else 0
-        fast = build_fast_table(self.commands, without) if without else self.fast_with_writes
+        names = GROWING if self.eviction.limit else frozenset()
+        fast = build_fast_table(self.commands, without, names) if without or names else self.fast_with_writes
         if fast is not self.fast:
             self.fast = fast
             self.users.settle_all()
@@ -416,6 +421,7 @@ class Server(KeyspaceState):
 
     def start_loading(self, total: int) -> Loading:
         """``total`` bytes are going to be read: meanwhile most commands answer ``-LOADING``."""
+        self.eviction.meter.begin()
         self.loading = Loading(total, self.clock.time())
         set_gate(self, GATE_LOADING, True)
         return self.loading
@@ -504,6 +510,7 @@ class Server(KeyspaceState):
                 one.reset_stats()
         self.stats.reset()
         self.replication.reset_stats()
+        self.eviction.reset_stats()
         self.stat_keyspace_hits = self.stat_keyspace_misses = 0
         self.stat_expired_subkeys = 0
         self.stat_expired_keys = self.stat_expired_time_cap_reached_count = self.stat_expire_cycle_usec = 0

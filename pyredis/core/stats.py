@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.command import all_commands
-from pyredis.core.memory import client_bytes, rss
+from pyredis.core.memory import client_bytes
 from pyredis.lib.histogram import fold
 
 if TYPE_CHECKING:
@@ -92,9 +92,6 @@ class Stats:
         self.replication_input_rate = Rate()
         self.replication_output_rate = Rate()
         self.buffers = ClientBuffers()
-        self.peak_memory = 0
-        self.startup_memory = rss()
-        """Resident bytes when the server was made, before any client or key."""
         self.latest_fork_usec = 0
         self._folded = 0.0
         self.reset()
@@ -131,7 +128,7 @@ class Stats:
         self.output_rate.sample(self.net_output_bytes)
         self.replication_input_rate.sample(server.replication.input_bytes)
         self.replication_output_rate.sample(server.replication.output_bytes)
-        self.peak_memory = max(self.peak_memory, rss())
+        server.eviction.meter.note_peak()
         self.buffers.sample(server)
         now = monotonic()
         if now - self._folded >= 1:

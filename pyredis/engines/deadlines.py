@@ -76,6 +76,33 @@ class Deadlines:
         self.entries -= len(due)
         return due
 
+    def first(self, expires: dict[bytes, int]) -> int:
+        """The number of the first bucket with a key that is due then; that of the end of time if there is none."""
+        return self.order[0] if self.soonest(expires, 1) else 1 << 62
+
+    def soonest(self, expires: dict[bytes, int], count: int) -> list[bytes]:
+        """At most ``count`` keys of the first bucket that has any; ``expires`` holds the truth. They stay there.
+
+        Stale entries that are met are dropped: O(count) amortised.
+        """
+        while self.order:
+            number = self.order[0]
+            bucket = self.buckets[number]
+            found: list[bytes] = []
+            while bucket and len(found) < count:
+                key = bucket.pop()
+                self.entries -= 1
+                if expires.get(key, -1) >> BUCKET_BITS == number:
+                    found.append(key)
+            if found:
+                found = list(dict.fromkeys(found))
+                bucket += found
+                self.entries += len(found)
+                return found
+            del self.buckets[number]
+            heappop(self.order)
+        return []
+
     def give_back(self, key: bytes, when: int) -> None:
         """Put an entry back that was taken too early."""
         number = when >> BUCKET_BITS

@@ -176,6 +176,23 @@ class KeyIndex:
         rand = rng.random
         return [keys[int(rand() * total)] for _ in range(count)]
 
+    def slots(self, rng: Random, runs: int, length: int) -> list[bytes]:
+        """Return the keys of ``runs`` random runs of slots, stale ones included: the caller knows what is live.
+
+        Keys of neighbouring slots are often neighbours in memory: a run is read several times as fast as slots here
+        and there.
+        """
+        keys = self.keys
+        last = len(keys) - length
+        if last <= 0:
+            return keys[:]
+        rand = rng.random
+        found: list[bytes] = []
+        for _ in range(runs):
+            at = int(rand() * last)
+            found += keys[at : at + length]
+        return found
+
     def check(self, container: Iterable[bytes]) -> None:
         """Raise AssertionError unless the index fits ``container``."""
         assert len(set(self.keys)) == len(self.keys), "a key has two slots"

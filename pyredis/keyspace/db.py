@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from pyredis.keyspace.state import KeyspaceState
 
 _RANDOM_TRIES: Final = 100
+_SPARSE: Final = 160
+"""Bytes of a table for each of its keys from which on it was made for many more; 30 to 80 are usual."""
+_SMALL_TABLE: Final = 64 << 10
+_PLACE: Final = 30
+"""Bytes of a table for each place, with the index: a third of the index is always free."""
 
 Value = Any
 """bytes | bytearray | ListObj | SetObj | HashObj | ZSetObj | …: told apart with ``type(value) is X``.
@@ -58,9 +63,11 @@ class Database:
         "deadlines",
         "dict",
         "expires",
+        "expiring",
         "fetch",
         "field_deadlines",
         "gate",
+        "gone",
         "guard",
         "hooks",
         "id",
@@ -76,6 +83,8 @@ class Database:
         self.dict: dict[bytes, Value] = {}
         self.expires: dict[bytes, int] = {}
         """Deadlines in Unix milliseconds."""
+        self.expiring: KeyIndex | None = None
+        """The keys of ``expires``, for random picks; made when the eviction first asks."""
         self.deadlines = Deadlines()
         self.volatile: dict[bytes, int] = {}
         """Keys of hashes with fields that have deadlines → when to look after them, in Unix milliseconds."""
@@ -89,6 +98,8 @@ class Database:
         self.watched_keys: dict[bytes, Any] = {}
         self.blocking_keys: dict[bytes, Any] = {}
         self.hooks = 0
+        self.gone = 0
+        """Keys removed while the gate was shut since the table of keys was made anew."""
         self.gate = False
         self.guard: Callable[[Database, bytes], None] | None = None
         """Told of keys that go or lose fields by themselves, before that counts: a snapshot has to have them."""
@@ -288,6 +299,7 @@ class Database:
         if value is None:
             return False
         if self.gate:
+            self.gone += 1
             if self.guard is not None:
                 self.guard(self, key)
             if key in self.expires:
@@ -310,6 +322,8 @@ class Database:
         """Give a key that is there a deadline in Unix milliseconds."""
         old = self.expires.get(key)
         self.expires[key] = when
+        if old is None and self.expiring is not None:
+            self.expiring.added(key)
         self.deadlines.add(key, when, old, self.expires)
         if not self.gate:
             self._shut_gate()
@@ -318,7 +332,10 @@ class Database:
         """Take a key's deadline away; True if it had one."""
         if self.expires.pop(key, None) is None:
             return False
+        if self.expiring is not None:
+            self.expiring.removed(key)
         if not self.expires:
+            self.expiring = None
             self.deadlines.clear()
             self.refresh_gate()
         return True
@@ -453,6 +470,43 @@ class Database:
             self._shut_gate()
         return self.index
 
+    def expires_index(self) -> KeyIndex:
+        """The index of the keys with a deadline, as :meth:`key_index`."""
+        if self.expiring is None:
+            self.expiring = KeyIndex(self.expires)
+        return self.expiring
+
+    def shrink(self) -> None:
+        """Give back what tables of many more keys than there are take: O(keys) then, nothing else."""
+        if self.guard is not None:
+            return  # a snapshot knows the database by its table
+        if getsizeof(self.dict) > _SPARSE * len(self.dict) + _SMALL_TABLE:
+            self.rebuild()
+        if getsizeof(self.expires) > _SPARSE * len(self.expires) + _SMALL_TABLE:
+            self.expires = dict(self.expires)
+            if self.expiring is not None:
+                self.expiring = KeyIndex(self.expires)
+
+    def rebuild(self) -> None:
+        """Make the tables anew, as large as the keys need them: O(keys)."""
+        if self.guard is not None:
+            return
+        self.gone = 0
+        self.dict = dict(self.dict)
+        if self.access is not None:
+            self.access = dict(self.access)
+        if self.index is not None and len(self.index.stale) > len(self.dict):
+            self.index = KeyIndex(self.dict)
+        self.refresh_gate()
+
+    def places(self) -> tuple[int, int]:
+        """How many keys the table has room for before it becomes larger, and the bytes that this takes then.
+
+        Keys that went (``gone``) keep their place until the table is made anew. A small table may always grow.
+        """
+        size = getsizeof(self.dict)
+        return size // _PLACE, 0 if size < _SMALL_TABLE else size if self.access is None else 2 * size
+
     def random_key(self) -> bytes | None:
         """A random key that has not expired; None if the database is empty.
 
@@ -468,7 +522,9 @@ class Database:
         """Remove all keys; returns how many there were. Announces nothing."""
         n = len(self.dict)
         self.dict = {}
+        self.gone = 0
         self.expires = {}
+        self.expiring = None
         self.deadlines.clear()
         self.volatile = {}
         self.field_deadlines.clear()
@@ -500,6 +556,7 @@ class Database:
         """SWAPDB: exchange the data; watchers, waiting clients and numbers stay where they are."""
         self.dict, other.dict = other.dict, self.dict
         self.expires, other.expires = other.expires, self.expires
+        self.expiring, other.expiring = other.expiring, self.expiring
         self.deadlines, other.deadlines = other.deadlines, self.deadlines
         self.volatile, other.volatile = other.volatile, self.volatile
         self.field_deadlines, other.field_deadlines = other.field_deadlines, self.field_deadlines

@@ -16,6 +16,7 @@ from pyredis.core.client import (
     CLIENT_CLOSE_AFTER_REPLY,
     CLIENT_CLOSED,
     CLIENT_HAS_MORE,
+    CLIENT_METERED,
     CLIENT_REPLICA,
     CLIENT_STOP,
     CLIENT_UNIX_SOCKET,
@@ -38,6 +39,8 @@ _LONGEST_NAME: Final = 77
 """Redis cuts the name of a unix socket in CLIENT LIST."""
 _STATIC_REPLY: Final = 16 << 10
 """Reply bytes that Redis keeps in a client's own buffer, which no limit counts."""
+_LOOK_FIRST: Final = CLIENT_STOP | CLIENT_METERED
+"""Flags with which there is something to ask before what was received is run."""
 _STOP_READING_AT: Final = 256 << 20
 """Unsent reply bytes from which on a client is not read any more."""
 
@@ -134,8 +137,7 @@ class ClientProtocol(asyncio.Protocol):
         c = self.client
         if c is None or self.closing:
             return
-        if c.flags & CLIENT_STOP:
-            self._hold(c, data)
+        if c.flags & _LOOK_FIRST and not self._may_run_now(c, data):
             return
         if len(data) > _PIECE and self.reader.missing_bytes() < len(data):
             self._pause_reading()
@@ -203,6 +205,14 @@ class ClientProtocol(asyncio.Protocol):
             if not batch:
                 break
             run_batch(c, batch, perf_counter_ns())
+
+    def _may_run_now(self, c: Client, data: bytes) -> bool:
+        """Keep what a waiting client sends; with a limit of memory, see whether it is getting short."""
+        if c.flags & CLIENT_STOP:
+            self._hold(c, data)
+            return False
+        self.server.eviction.received(len(data))
+        return not self.closing
 
     def _hold(self, c: Client, data: bytes) -> None:
         """Keep what a waiting client sends, up to the limit of the query buffer."""
@@ -317,6 +327,8 @@ class ClientProtocol(asyncio.Protocol):
             over = over or self.server.mstime - c.out_soft_since > seconds * 1000
         else:
             c.out_soft_since = 0
+        if self.server.config.maxmemory_clients:
+            self.server.eviction.clients.look()
         if over:
             self._end_over_limit(c)
         elif waiting > _STOP_READING_AT:

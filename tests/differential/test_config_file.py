@@ -163,7 +163,6 @@ def test_exit_codes_of_the_process(tmp_path: Path) -> None:
 
 def test_what_is_not_there_yet_is_refused_clearly() -> None:
     for words, what in (
-        (["--maxmemory", "100mb"], "eviction"),
         (["--cluster-enabled", "yes"], "cluster mode"),
         (["--tls-session-caching", "no"], "Python's ssl module"),
         (["--loadmodule", "x.so"], "modules are not available"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 
-from pyredis.core.eviction import configure_access
 from pyredis.keyspace.access import Lfu
 from tests.support.local import LocalServer, call
 
 
 def _policy(server: LocalServer, name: str) -> None:
     server.config.maxmemory_policy = name
-    configure_access(server)
+    server.eviction.configure()
 
 
 def test_a_counter_grows_ever_more_slowly() -> None:

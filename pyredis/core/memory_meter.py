@@ -1,0 +1,134 @@
+"""``used_memory``: what the data, the clients and all that is kept for them take, and what that is about now.
+
+The zero point is the process as it was before there was any data. Between two measurements :meth:`Meter.estimate` says
+what it should be: what was received since, times what a byte received has lately cost, less what was evicted.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import Final
+
+from pyredis.lib.heap import Heap
+
+_PATIENCE: Final = 20
+"""A measurement may take this part of the time, unless it is wanted at once."""
+_QUICK_NS: Final = 300_000
+_FIRST_GROWTH: Final = 4.0
+_LEAST_GROWTH: Final = 0.25
+_MOST_GROWTH: Final = 12.0
+_TELLING: Final = 64 << 10
+"""Bytes received from which on something can be learned from what they took."""
+_TRIM_AFTER_NS: Final = 1_000_000_000
+_LEAST_TRUST: Final = 256 << 10
+
+
+class Meter:
+    """All figures are in bytes, and beyond what the program itself takes."""
+
+    __slots__ = (
+        "base_heap",
+        "base_resident",
+        "ceiling",
+        "freed",
+        "growth",
+        "heap",
+        "measured_at",
+        "most_excess",
+        "peak",
+        "received",
+        "trimmed_at",
+        "used",
+    )
+
+    def __init__(self) -> None:
+        self.heap: Heap | None = None
+        self.base_heap = 0
+        self.base_resident = 0
+        self.ceiling = 0
+        """What is resident beyond this counts as used, though it may be free: pieces too scattered to be used again."""
+        self.most_excess = 0
+        """What may be added to the true figure for that."""
+        self.used = 0
+        """As of the last measurement."""
+        self.received = 0
+        """Bytes received since."""
+        self.freed = 0
+        """Bytes evicted since."""
+        self.growth = _FIRST_GROWTH
+        self.measured_at = 0
+        self.trimmed_at = 0
+        self.peak = 0
+        """The most that was seen to be used, or was resident."""
+
+    def begin(self) -> Heap:
+        """Take what is used now for the program itself, at the first call."""
+        if self.heap is None:
+            self.heap = Heap()
+            self.base_heap = self.heap.in_use()
+            self.base_resident = self.heap.resident()
+        return self.heap
+
+    def resident(self) -> int:
+        """All of the process that is resident, the program included."""
+        return self.begin().resident()
+
+    def bound(self) -> int:
+        """What cannot be exceeded: the resident size beyond the program's."""
+        return self.resident() - self.base_resident
+
+    def note_peak(self, used: int = 0) -> int:
+        """The most that was used so far, if ``used`` is used now; by and by what was resident counts, too."""
+        if self.heap is not None:
+            self.peak = max(self.peak, used, self.bound())
+        return self.peak
+
+    def measure(self) -> int:
+        """Ask the allocators: about half a millisecond for each 100 MB."""
+        heap = self.begin()
+        used = max(heap.in_use() - self.base_heap, 0)
+        now = perf_counter_ns()
+        if self.ceiling:
+            excess = self.bound() - max(self.ceiling, used)
+            if excess > 0 and now - self.trimmed_at > _TRIM_AFTER_NS and heap.free > self.ceiling >> 4:
+                heap.trim()
+                self.trimmed_at = now
+                excess = self.bound() - max(self.ceiling, used)
+            # Not more than that: keys that go do not make the process smaller, and all would.
+            used += min(max(excess, 0), self.most_excess)
+        if self.received > _TELLING:
+            growth = (used - self.used + self.freed) / self.received
+            self.growth = min(max((self.growth + growth) / 2, _LEAST_GROWTH), _MOST_GROWTH)
+        self.used = used
+        self.received = self.freed = 0
+        self.measured_at = now
+        return used
+
+    def measure_if_cheap(self, limit: int) -> None:
+        """Measure, unless that was done a moment ago, takes long, and cannot change the figure much."""
+        unknown = self.received * max(self.growth, 1.0) + self.freed
+        if self.begin().cost_ns < _QUICK_NS or self.is_rested() or unknown > limit >> 5:
+            self.measure()
+
+    def is_rested(self) -> bool:
+        """Whether one more measurement would not take too much of the time."""
+        return perf_counter_ns() - self.measured_at > _PATIENCE * self.begin().cost_ns
+
+    def estimate(self) -> int:
+        """What should be used now."""
+        return self.used + int(self.received * self.growth) - self.freed
+
+    def trust(self, limit: int) -> int:
+        """So much may have come or gone before a figure is too old."""
+        return max(limit >> 7, _LEAST_TRUST)
+
+    def is_stale(self, limit: int) -> bool:
+        """Whether so much has been received or evicted that it is better to measure anew."""
+        return self.received * max(self.growth, 1.0) + self.freed > self.trust(limit)
+
+    def fresh(self) -> int:
+        """For reports: measured now, if that costs nearly nothing at the rate at which reports are asked for."""
+        heap = self.begin()
+        if not self.measured_at or perf_counter_ns() - self.measured_at > 100 * heap.cost_ns:
+            return self.measure()
+        return max(self.estimate(), 0)
