@@ -165,7 +165,7 @@ def test_what_is_not_there_yet_is_refused_clearly() -> None:
     for words, what in (
         (["--cluster-enabled", "yes"], "cluster mode"),
         (["--tls-session-caching", "no"], "Python's ssl module"),
-        (["--loadmodule", "x.so"], "modules are not available"),
+        (["--loadmodule", "x.so"], "modules of Redis cannot be run"),
     ):
         said = we_say(words)
         assert what in said and re.match(r"\n\*\*\* FATAL CONFIG FILE ERROR \(Redis [0-9.]+\) \*\*\*\nReading", said), (
