@@ -347,6 +347,9 @@ class Server(KeyspaceState):
 
     def pause_clients(self, until_ms: int, everything: bool) -> None:
         """CLIENT PAUSE until a Unix time in milliseconds; a longer or stricter pause in force is kept."""
+        if max(until_ms, self.paused_until) <= self.mstime:
+            self.unpause_clients()
+            return
         self.pause_all = everything or (self.pause_all and bool(self.paused_until))
         self.paused_until = max(until_ms, self.paused_until)
         self.refresh_keep_expired()

@@ -90,6 +90,9 @@ def full_name(argv: Argv) -> bytes:
         b"COMMAND",
         b"XINFO",
         b"XGROUP",
+        b"MODULE",
+        b"SCRIPT",
+        b"FUNCTION",
     ):
         return name + b"|" + argv[1].upper()
     return name

@@ -44,6 +44,7 @@ EXCLUDED: dict[bytes, str] = {
     b"SLAVEOF": "changes the server's role",
     b"BGSAVE": "writes a file",
     b"SAVE": "writes a file",
+    b"SCRIPT|DEBUG": "refused here",
     b"BGREWRITEAOF": "writes a file",
 }
 """Command → why it takes no part here."""

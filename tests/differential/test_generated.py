@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "transactions": (("transactions", "string", "list", "sorted_set"), True, False),
     "pubsub": (("pubsub",), False, True),
     "connection": (("connection", "server"), True, True),
+    "scripting": (("scripting",), True, False),
 }
 
 

@@ -66,8 +66,8 @@ def test_set_under_a_condition_with_get(
 ) -> None:
     """The old value, whether the key was set or not: https://redis.io/docs/latest/commands/set/"""
     c.call("SET", "k", "Hello world")
-    assert c.call("SET", "k", "new", "GET", condition, operand, "PX", "5000") == b"$11\r\nHello world\r\n"
-    assert (c.call("PTTL", "k") == b":5000\r\n") is met
+    assert c.call("SET", "k", "new", "GET", condition, operand, "PXAT", 32503680000000) == b"$11\r\nHello world\r\n"
+    assert (c.call("PEXPIRETIME", "k") == b":32503680000000\r\n") is met
     assert c.call("SET", "none", "new", condition, operand, "GET") == b"$-1\r\n"
     assert c.call("EXISTS", "none") == b":%d\r\n" % met_by_nothing
 
