@@ -15,4 +15,4 @@ def main() -> None:
     else:
         from pyredis.cli.main import main as group
 
-        group()
+        group(prog_name="pyredis")

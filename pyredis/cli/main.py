@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "cli": ("pyredis.cli.entry", "Talk to a server (a small redis-cli)."),
     "check-aof": ("pyredis.cli.check_aof", "Check an append-only file, and repair its end."),
     "check-rdb": ("pyredis.cli.check_rdb", "Check a snapshot (RDB file)."),
+    "restore": ("pyredis.cli.restore", "Put a snapshot into the directory of a stopped server."),
     "rdb-to-json": ("pyredis.cli.rdb_to_json", "Print what a snapshot holds, or what takes the room in it."),
 }
 """Name → the module whose ``main`` it is, and what the list says about it."""

@@ -97,6 +97,25 @@ class Background:
         """End it at once, without its result."""
 
 
+class BackupState:
+    """State of the copies of snapshots in ``backup-dir``, as INFO tells of it. Times are Unix seconds."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.started = 0.0
+        """Monotonic time at which the one being made was begun."""
+        self.last_time = 0
+        """The time of the newest copy; 0 = there is none."""
+        self.last_ok = True
+        self.last_file = ""
+        self.last_size = 0
+        self.last_seconds = -1
+        """How long making and verifying the last one took."""
+        self.kept = 0
+        self.done = 0
+        """Copies made since the start."""
+
+
 class Snapshots:
     """State of the snapshots (RDB files), and what INFO tells of it. Times are Unix seconds.
 
@@ -123,6 +142,9 @@ class Snapshots:
         self.last_load_keys_expired = 0
         self.finished: list[Callable[[bool], None]] = []
         """Called when one in the background is over, with whether it succeeded."""
+        self.backups = BackupState()
+        self.written: list[Callable[[str], None]] = []
+        """Called with its path when any snapshot is in its place."""
         self.verify_payloads = True
         """Whether RESTORE verifies checksums; tests switch it off (DEBUG)."""
 

@@ -16,7 +16,7 @@ Fields = list[tuple[str, object]]
 
 def persistence_fields(s: Server) -> Fields:
     """In Redis's order; what is only there now and then comes last."""
-    return _background(s) + _snapshots(s) + _append_only_file(s) + _when_loading(s.loading)
+    return _background(s) + _snapshots(s) + _append_only_file(s) + _when_loading(s.loading) + _backups(s)
 
 
 def _background(s: Server) -> Fields:
@@ -88,6 +88,23 @@ def _append_only_file(s: Server) -> Fields:
             ("aof_delayed_fsync", aof.delayed_fsync),
         ]
     return fields
+
+
+def _backups(s: Server) -> Fields:
+    """Only where copies are made: Redis has none."""
+    state = s.snapshots.backups
+    if not s.config.backup_dir:
+        return []
+    return [
+        ("backup_in_progress", int(state.running)),
+        ("backup_last_time", state.last_time),
+        ("backup_last_status", "ok" if state.last_ok else "err"),
+        ("backup_last_file", state.last_file),
+        ("backup_last_size", state.last_size),
+        ("backup_last_time_sec", state.last_seconds),
+        ("backups_made", state.done),
+        ("backups_kept", state.kept),
+    ]
 
 
 def _when_loading(loading: Loading | None) -> Fields:

@@ -16,6 +16,7 @@ _LONGEST_INTEGER: Final = 20
 _LONGEST_MEMORY: Final = 127
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
 _UNITS: Final = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 LONG_MAX: Final = (1 << 63) - 1
 ULONG_MAX: Final = (1 << 64) - 1
 INT_MAX: Final = (1 << 31) - 1
@@ -359,6 +360,27 @@ class SavePoints(Kind):
     def lines(self, name: str, value: Any, default: Any) -> list[tuple[str, bool]] | None:
         force = value != default
         return [(f"{name} {seconds} {changes}", force) for seconds, changes in value] or [(f'{name} ""', force)]
+
+
+class Duration(Kind):
+    """Seconds, written with a unit: ``15m``, ``1h``, ``1d`` (a number alone is seconds); empty or 0 = never."""
+
+    __slots__ = ()
+
+    def parse(self, words: list[str], old: Any) -> int:
+        found = re.fullmatch(r"([0-9]{1,9})([smhdw]?)|", words[0].lower(), re.ASCII)
+        if found is None:
+            raise ConfigError("argument must be a duration such as 90s, 15m, 1h or 1d")
+        return int(found[1] or 0) * _SECONDS[found[2] or "s"]
+
+    def show(self, value: Any) -> str:
+        for unit in "wdhm":
+            if value and not value % _SECONDS[unit]:
+                return f"{value // _SECONDS[unit]}{unit}"
+        return f"{value}s" if value else ""
+
+    def lines(self, name: str, value: Any, default: Any) -> list[tuple[str, bool]] | None:
+        return [(f"{name} {self.show(value) or quoted('')}", value != default)]
 
 
 class EventClasses(Kind):

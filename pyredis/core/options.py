@@ -22,6 +22,7 @@ from pyredis.core.option_kinds import (
     ConfigError,
     Defragmentation,
     Directory,
+    Duration,
     Enum,
     EventClasses,
     Integer,
@@ -361,6 +362,9 @@ class Config(Settings):
     loading_process_events_interval_bytes: int = integer(2 << 20, 1024, hidden=True, idle=_BY_TIME)
     stop_writes_on_bgsave_error: bool = yes_no(True, apply=apply_disk)
     sanitize_dump_payload: str = one_of("no", "no", "yes", "clients")
+    backup_dir: str = text("", protected=True, own=True)
+    backup_schedule: int = special(Duration(), 0, own=True)
+    backup_keep: int = integer(7, own=True)
 
     # Append-only file
     appendonly: bool = yes_no(False, apply=apply_appendonly)

@@ -35,6 +35,8 @@ class SnapshotFiles(Snapshots):
         self._work: ForkedChild | SlicedSnapshot | None = None
         self._temporary = ""
         self._dirty_before = 0
+        self._path = ""
+        """Where the snapshot goes that is being written."""
 
     def path(self) -> str:
         """Where the snapshot is."""
@@ -44,6 +46,7 @@ class SnapshotFiles(Snapshots):
 
     def save(self) -> bool:
         self.saves += 1
+        self._path = self.path()
         if not self.write_file(self._temporary_name(), None):
             return False
         self._succeeded(0)
@@ -110,6 +113,8 @@ class SnapshotFiles(Snapshots):
         self.last_save = int(self.server.clock.time())
         self.last_ok = True
         self.server.refresh_disk_gate()
+        for call in self.written:
+            call(self._path)
 
     # --- in the background ------------------------------------------------------------------------------------
 
@@ -117,6 +122,7 @@ class SnapshotFiles(Snapshots):
         server = self.server
         self.saves += 1
         self.scheduled = False
+        self._path = self.path()
         self._dirty_before = server.dirty
         self.last_try = int(server.clock.time())
         try:

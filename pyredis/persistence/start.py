@@ -10,7 +10,9 @@ from pyredis.core.durability import AOF_OFF
 from pyredis.persistence import aof_start
 from pyredis.persistence.aof import AppendOnlyFile
 from pyredis.persistence.aof_load import LoadError
+from pyredis.persistence.backups import Backups
 from pyredis.persistence.files import Files
+from pyredis.persistence.lock import DirectoryLock
 from pyredis.persistence.rdb_format import RdbError
 from pyredis.persistence.snapshots import SnapshotFiles
 
@@ -27,6 +29,10 @@ class Disk:
         server.aof = self.aof
         self.snapshots = SnapshotFiles(server, files)
         server.snapshots = self.snapshots
+        self.backups = Backups(server)
+        self.snapshots.backups = self.backups
+        self.snapshots.written.append(self.backups.snapshot_written)
+        self._lock = DirectoryLock()
 
     async def load(self, stopped: asyncio.Event) -> None:
         """Load the data and open the append-only file; give up if ``stopped``. Raises LoadError.
@@ -34,6 +40,8 @@ class Disk:
         Clients are served meanwhile; most commands answer ``-LOADING``.
         """
         server, aof = self.server, self.aof
+        if not self._lock.take(server.config.dir, alone=False):
+            raise LoadError(f"The directory {server.config.dir} is being restored. Try again when that is done.")
         aof_start.read_manifest(aof)
         if server.config.appendonly:
             try:
@@ -51,7 +59,12 @@ class Disk:
             if stopped.is_set():
                 return
         server.cron_jobs.append(aof.cron)
-        server.cron_jobs.append(self.snapshots.cron)
+        server.cron_jobs += (self.snapshots.cron, self.backups.cron, self._follow_directory)
+
+    def _follow_directory(self) -> None:
+        """CONFIG SET dir."""
+        if self._lock.path != self.server.config.dir:
+            self._lock.take(self.server.config.dir, alone=False)
 
     async def _load_snapshot(self, stopped: asyncio.Event) -> None:
         try:
@@ -80,8 +93,10 @@ class Disk:
 
     def close(self) -> None:
         """The server ends."""
+        self.backups.close()
         self.snapshots.close()
         if self.aof.state != AOF_OFF:
             self.server.log.notice("Calling fsync() on the AOF file.")
             self.aof.end()
             self.server.uncommitted = False
+        self._lock.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -49,11 +50,25 @@ class ServerProcess:
             try:
                 with self.connect() as s:
                     s.sendall(b"PING\r\n")
-                    if s.recv(64).startswith(self.ready):
+                    if s.recv(64).startswith(self.ready) and self._is_mine(s):
                         return True
             except OSError:
                 time.sleep(0.02)
         return False
+
+    def _is_mine(self, sock: socket.socket) -> bool:
+        """Whether this process answers: another one may have taken the port. Unknown (no access) counts as yes."""
+        sock.sendall(b"INFO server\r\n")
+        data = b""
+        while not data.startswith(b"-"):
+            found = re.search(rb"process_id:(\d+)\r", data)
+            if found:
+                return int(found[1]) == self.process.pid
+            part = sock.recv(8192)
+            if not part:
+                return False
+            data += part
+        return True
 
     def connect(self) -> socket.socket:
         """A raw connection."""
