@@ -89,16 +89,17 @@ class KeyspaceSink:
         if 0 <= when < self._due:
             self.keys_expired += 1
             return
-        if key in db.dict:
+        table = db.dict
+        if key in table:
             if not self.allow_duplicates:
                 shown = key[:64].decode("utf-8", "backslashreplace")
                 raise ValueError(f"RDB has duplicated key '{shown}' in DB {db.id}")
             db.delete(key)
         self.keys_loaded += 1
-        if db.gate:
-            db.load(key, value)
+        if db.index is None and db.access is None:
+            table[key] = value
         else:
-            db.dict[key] = value
+            db.load(key, value)
         if when >= 0:
             db.set_expire(key, when)
         if type(value) is VolatileHashObj:

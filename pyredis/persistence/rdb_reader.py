@@ -174,10 +174,25 @@ class RdbReader:
         if kind >= f.LOWEST_OPCODE:
             self._read_opcode(kind, pos + 1)
             return
+        # The names of most keys are short, and most values strings: what takes the time is read here.
+        begin = pos + 2
+        end = begin + buf[pos + 1]
+        if end - begin < 0x40 and end <= len(buf):
+            key, pos = buf[begin:end], end
+        else:
+            key, pos = read_string(buf, pos + 1)
+        if kind == f.TYPE_STRING:
+            try:
+                value, self._pos = read_string(buf, pos)
+            except RdbError as e:
+                e.message = f"key '{_shown(key)}': {e.message}"
+                raise
+            self.sink.key(key, value, self._when, self._idle, self._freq)
+            self._when = self._idle = self._freq = -1
+            return
         read = READERS.get(kind)
         if read is None:
-            raise RdbError(f"a key has the unknown type {kind}", pos)
-        key, pos = read_string(buf, pos + 1)
+            raise RdbError(f"a key has the unknown type {kind}", begin - 2)
         if kind == f.TYPE_MODULE_2 and self.skip_modules:
             name, self._pos = self._skip_module(buf, pos)
             self.sink.module_data(name, key)

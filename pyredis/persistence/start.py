@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from pyredis.core.durability import AOF_OFF
+from pyredis.core.garbage import not_collected
 from pyredis.persistence import aof_start
 from pyredis.persistence.aof import AppendOnlyFile
 from pyredis.persistence.aof_load import LoadError
@@ -43,21 +45,12 @@ class Disk:
         if not self._lock.take(server.config.dir, alone=False):
             raise LoadError(f"The directory {server.config.dir} is being restored. Try again when that is done.")
         aof_start.read_manifest(aof)
-        if server.config.appendonly:
-            try:
-                aof_start.adopt_old_file(aof)
-                if aof.manifest.files():
-                    await self._load_append_only_file(stopped)
-                    if stopped.is_set():
-                        return
-                aof_start.go_on(aof)
-            except OSError as e:
-                where = e.filename or aof.directory()
-                raise LoadError(f"Can't open or create append-only file or directory {where}: {e.strerror}") from None
-        else:
-            await self._load_snapshot(stopped)
-            if stopped.is_set():
-                return
+        with not_collected():
+            await (self._load_append_only_file(stopped) if server.config.appendonly else self._load_snapshot(stopped))
+        if stopped.is_set():
+            return
+        if server.process is not None:
+            gc.freeze()  # before the collector looks at what was loaded
         server.cron_jobs.append(aof.cron)
         server.cron_jobs += (self.snapshots.cron, self.backups.cron, self._follow_directory)
 
@@ -81,6 +74,18 @@ class Disk:
             raise LoadError(f"Fatal error loading the DB {self.snapshots.path()}: {e.strerror}. Exiting.") from None
 
     async def _load_append_only_file(self, stopped: asyncio.Event) -> None:
+        aof = self.aof
+        try:
+            aof_start.adopt_old_file(aof)
+            if aof.manifest.files():
+                await self._replay(stopped)
+            if not stopped.is_set():
+                aof_start.go_on(aof)
+        except OSError as e:
+            where = e.filename or aof.directory()
+            raise LoadError(f"Can't open or create append-only file or directory {where}: {e.strerror}") from None
+
+    async def _replay(self, stopped: asyncio.Event) -> None:
         server = self.server
         started = monotonic()
         for _ in aof_start.load(self.aof):
