@@ -25,7 +25,7 @@ from pyredis.core.command import (
     container,
 )
 from pyredis.lib.intparse import string2ll
-from pyredis.resp.errors import NOT_AN_INTEGER, CommandError
+from pyredis.resp.errors import NOSCRIPT, NOT_AN_INTEGER, CommandError
 from pyredis.resp.reply import OK, array_header, bulk, help_reply
 from pyredis.scripting.engine import Engine
 
@@ -36,6 +36,8 @@ _FLAGS: Final = _COMMON | CMD_MAY_REPLICATE
 _FLAGS_RO: Final = _COMMON | CMD_READONLY
 _NOTE_RW: Final = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
 _NOTE_RO: Final = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
+
+_DIGEST = 40
 
 
 def _engine(c: Client) -> Engine:
@@ -102,6 +104,8 @@ def eval_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="sha1 numkeys:int [key...] [arg...]",
 )
 def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if len(argv[1]) != _DIGEST:
+        raise CommandError(NOSCRIPT)
     keys = key_count(argv)
     engine = _engine(c)
     return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv[3:], False)
@@ -119,6 +123,8 @@ def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="sha1 numkeys:int [key...] [arg...]",
 )
 def evalsha_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if len(argv[1]) != _DIGEST:
+        raise CommandError(NOSCRIPT)
     keys = key_count(argv)
     engine = _engine(c)
     return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv[3:], True)

@@ -47,6 +47,7 @@ MISCONF_RDB: Final = (
     b"error."
 )
 READONLY: Final = b"READONLY You can't write against a read only replica."
+NOSCRIPT: Final = b"NOSCRIPT No matching script. Please use EVAL."
 EXECABORT: Final = b"EXECABORT Transaction discarded because of previous errors."
 STRING_TOO_LONG: Final = b"ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 

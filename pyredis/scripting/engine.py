@@ -16,7 +16,7 @@ from pyredis.core.client import CLIENT_PAUSED
 from pyredis.core.dispatch import error_reply
 from pyredis.core.propagate import flush, prevent
 from pyredis.core.scripts import Body, Scripts
-from pyredis.resp.errors import MASTERDOWN, CommandError, sanitize
+from pyredis.resp.errors import MASTERDOWN, NOSCRIPT, CommandError, sanitize
 from pyredis.resp.reply import NULL, bulk, error, integer
 from pyredis.scripting.calls import Calls
 from pyredis.scripting.interpreter import CompileError, Interpreter
@@ -109,7 +109,7 @@ class Engine(Scripts):
         """The script of an EVALSHA. Raises CommandError."""
         script = self.scripts.get(sha) or self.scripts.get(sha.lower())
         if script is None:
-            raise CommandError(b"NOSCRIPT No matching script. Please use EVAL.")
+            raise CommandError(NOSCRIPT)
         if not script.loaded:
             del self._evaluated[script.sha]
             self._evaluated[script.sha] = None
