@@ -19,7 +19,7 @@ from tests.support.tree import tree
 
 NAMES = {
     # a command of each release: subcommands, an option of a command
-    "7.2": ("client|no-touch", "client|setinfo"),
+    "7.2": ("client|no-touch", "client|setinfo", "cluster|myshardid"),
     "8.2": ("xackdel", "xdelex"),
     "8.4": ("delex", "digest", "msetex"),
 }
