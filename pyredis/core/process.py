@@ -225,7 +225,7 @@ def expand_title(config: Config, program: str, config_file: str) -> str:
     values = {
         "title": program,
         "listen-addr": f"{address or '*'}:{port}" if port or not unix else unix,
-        "server-mode": "",
+        "server-mode": "[sentinel]" if config.sentinel_mode else "",
         "port": config.show("port"),
         "tls-port": config.show("tls-port"),
         "unixsocket": unix,

@@ -6,6 +6,7 @@ from typing import Final
 
 from pyredis.core.client import Client
 from pyredis.core.command import CMD_ADMIN, CMD_ONLY_SENTINEL, CMD_SENTINEL, command
+from pyredis.core.logging import LEVELS
 from pyredis.core.option_kinds import INT_MAX, LONG_MAX
 from pyredis.lib.glob import compile_pattern
 from pyredis.lib.intparse import string2ll
@@ -245,19 +246,29 @@ _OPTIONS: Final = {
     usage="set_or_get=(SET set_param_value=(parameter value)...|GET parameter...)",
 )
 def sentinel_config_command(c: Client, argv: list[bytes]) -> bytes | None:
+    """Since 7.2 with several parameters: all of them are set, or none."""
     s = sentinel_of(c)
     action = argv[2].lower()
-    if action == b"set" and len(argv) == 5:
-        _config_set(s, argv[3], argv[4])
+    several = c.server.compat >= _SEVERAL_SINCE
+    if action == b"set" and (len(argv) == 5 or (several and len(argv) > 5)):
+        _config_set(s, argv[3:], several)
         once_saved(c, argv, OK)
         return None
-    if action == b"get" and len(argv) == 4:
-        return _config_get(s, argv[3], c.resp)
+    if action == b"get" and (len(argv) == 4 or (several and len(argv) > 4)):
+        return _config_get(s, argv[3:], c.resp)
+    if several:
+        raise CommandError(
+            b"ERR Only SENTINEL CONFIG GET <param> [<param> <param> ...] / SET <param> <value> "
+            b"[<param> <value> ...] are supported."
+        )
     raise CommandError(b"ERR Only SENTINEL CONFIG GET <option> / SET <option> <value> are supported.")
 
 
-def _config_get(s: Sentinel, pattern: bytes, resp: int) -> bytes:
-    fits = compile_pattern(pattern, True)
+_SEVERAL_SINCE: Final = 702
+
+
+def _config_get(s: Sentinel, patterns: list[bytes], resp: int) -> bytes:
+    fits = [compile_pattern(pattern, True) for pattern in patterns]
     values = {
         b"resolve-hostnames": b"yes" if s.resolver.names else b"no",
         b"announce-hostnames": b"yes" if s.announce_hostnames else b"no",
@@ -266,34 +277,63 @@ def _config_get(s: Sentinel, pattern: bytes, resp: int) -> bytes:
         b"sentinel-user": encode(s.sentinel_user),
         b"sentinel-pass": encode(s.sentinel_pass),
     }
-    return bulk_map([part for pair in values.items() if fits(pair[0]) for part in pair], resp)
+    if s.server.compat >= _SEVERAL_SINCE:
+        values[b"loglevel"] = encode(s.server.config.loglevel)
+    found = [pair for pair in values.items() if any(fit(pair[0]) for fit in fits)]
+    return bulk_map([part for pair in found for part in pair], resp)
 
 
-def _config_set(s: Sentinel, name: bytes, raw: bytes) -> None:
-    option, value = name.lower(), decode(raw)
+def _config_set(s: Sentinel, words: list[bytes], several: bool) -> None:
+    """Everything is looked at before anything is set."""
+    pairs: dict[bytes, bytes] = {}
+    for at in range(0, len(words), 2):
+        option = words[at].lower()
+        if option in pairs:
+            raise CommandError(b"ERR Duplicate argument '%b' to SENTINEL CONFIG SET" % c_text(words[at]))
+        if option not in _PARAMETERS and not (several and option == b"loglevel"):
+            raise CommandError(b"ERR Invalid argument '%b' to SENTINEL CONFIG SET" % c_text(words[at]))
+        if at + 1 == len(words):
+            raise CommandError(b"ERR Missing argument '%b' value" % c_text(words[at]))
+        pairs[option] = words[at + 1]
+        if not _takes(option, decode(words[at + 1])):
+            raise _invalid(words[at], words[at + 1])
+    for option, value in pairs.items():
+        _set_parameter(s, option, decode(value))
+
+
+_PARAMETERS: Final = (
+    *(b"resolve-hostnames", b"announce-hostnames", b"announce-ip", b"announce-port"),
+    *(b"sentinel-user", b"sentinel-pass"),
+)
+
+
+def _takes(option: bytes, value: str) -> bool:
+    """Whether a parameter can have the value."""
     if option in (b"resolve-hostnames", b"announce-hostnames"):
-        if value.lower() not in ("yes", "no"):
-            raise _invalid(name, raw)
-        on = value.lower() == "yes"
-        if option == b"resolve-hostnames":
-            s.resolver.names = on
-        else:
-            s.announce_hostnames = on
+        return value.lower() in ("yes", "no")
+    if option == b"announce-port":
+        port = string2ll(encode(value))
+        return port is not None and 0 <= port <= 65535
+    return option != b"loglevel" or value.lower() in LEVELS
+
+
+def _set_parameter(s: Sentinel, option: bytes, value: str) -> None:
+    if option == b"resolve-hostnames":
+        s.resolver.names = value.lower() == "yes"
+    elif option == b"announce-hostnames":
+        s.announce_hostnames = value.lower() == "yes"
     elif option == b"announce-ip":
         s.announce_ip = value
     elif option == b"announce-port":
-        port = string2ll(raw)
-        if port is None or not 0 <= port <= 65535:
-            raise _invalid(name, raw)
-        s.announce_port = port
-    elif option == b"sentinel-user":
-        s.sentinel_user = value
-        s.renew_peer_links()
-    elif option == b"sentinel-pass":
-        s.sentinel_pass = value
-        s.renew_peer_links()
+        s.announce_port = int(value)
+    elif option == b"loglevel":
+        s.server.config.set("loglevel", [value.lower()])
     else:
-        raise CommandError(b"ERR Invalid argument '%b' to SENTINEL CONFIG SET" % c_text(name))
+        if option == b"sentinel-user":
+            s.sentinel_user = value
+        else:
+            s.sentinel_pass = value
+        s.renew_peer_links()
 
 
 def _invalid(name: bytes, value: bytes) -> CommandError:

@@ -98,7 +98,7 @@ class Links:
         def received(reply: Reply) -> None:
             link.pending_commands -= 1
             if callback is not None and not ri.released:
-                callback(reply)
+                self._guarded(callback, reply)
 
         return received
 
@@ -127,4 +127,11 @@ class Links:
     def _message(self, link: Link, reply: Reply) -> None:
         link.pc_last_activity = self.sentinel.now()
         if isinstance(reply, list) and len(reply) == 3 and reply[0] == b"message" and isinstance(reply[2], bytes):
-            self.on_message(reply[2])
+            self._guarded(self.on_message, reply[2])
+
+    def _guarded(self, callback: Callable[[Reply], None], reply: Reply) -> None:
+        """A bug in one callback must not end the connection, nor the watch."""
+        try:
+            callback(reply)
+        except Exception:
+            self.sentinel.server.log_exception(b"in the sentinel, with what an instance answered")

@@ -43,8 +43,12 @@ class Monitor:
         sentinel = self.sentinel
         self._check_tilt()
         for master in list(sentinel.masters.values()):
-            if sentinel.masters.get(master.name) is master:
+            if sentinel.masters.get(master.name) is not master:
+                continue
+            try:
                 self._handle_master(master)
+            except Exception:  # a bug that one master shows must not leave the others unwatched
+                sentinel.server.log_exception(b"in the sentinel's watch of " + encode(master.name))
         sentinel.scripts.turn()
 
     def _check_tilt(self) -> None:

@@ -289,3 +289,48 @@ def test_loop_stays_responsive_without_masters(tmp_path: Path) -> None:
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_sample_file(tmp_path: Path) -> None:
+    """conf/sentinel.conf is taken by both kinds, its commented lines too, and says nothing but defaults."""
+    sample = (Path(__file__).parents[2] / "conf" / "sentinel.conf").read_text()
+    for ours in (True, False):
+        sentinel = SentinelProcess(tmp_path / str(ours), ours, [])
+        try:
+            sentinel.wait()
+            sentinel.kill()
+            sentinel.conf.write_text(sample.replace("port 26379\n# bind", f"port {sentinel.port}\n# bind"))
+            sentinel.start()
+            fields = sentinel.master()
+            assert (fields["quorum"], fields["failover-timeout"], fields["parallel-syncs"]) == ("2", "180000", "1")
+            assert "# How many replicas turn to the new master" in sentinel.conf.read_text()
+            assert "sentinel deny-scripts-reconfig yes" in sentinel.conf.read_text()
+        finally:
+            sentinel.stop()
+
+
+def test_newer_forms_of_sentinel_config(tmp_path: Path) -> None:
+    """Since 7.2 CONFIG GET and SET take several parameters, all or none, and know loglevel."""
+    sentinel = SentinelProcess(tmp_path, True, [], compat="7.2")
+    try:
+        sentinel.wait()
+        config = ("SENTINEL", "CONFIG")
+        assert sentinel.call(*config, "SET", "announce-port", "7", "LOGLEVEL", "debug") == "OK"
+        assert sentinel.call(*config, "GET", "announce-port", "log*", "zz") == [
+            "announce-port",
+            "7",
+            "loglevel",
+            "debug",
+        ]
+        assert "loglevel debug" in sentinel.conf.read_text()
+        for words, error in (
+            (("announce-port", "8", "announce-port", "9"), "Duplicate argument 'announce-port' to SENTINEL CONFIG SET"),
+            (("announce-port", "8", "foo", "9"), "Invalid argument 'foo' to SENTINEL CONFIG SET"),
+            (("announce-port", "8", "loglevel", "x"), "Invalid value 'x' to SENTINEL CONFIG SET 'loglevel'"),
+            (("announce-port", "8", "announce-ip"), "Missing argument 'announce-ip' value"),
+        ):
+            with pytest.raises(Exception, match=error):
+                sentinel.call(*config, "SET", *words)
+        assert sentinel.call(*config, "GET", "announce-port") == ["announce-port", "7"]
+    finally:
+        sentinel.stop()
