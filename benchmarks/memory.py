@@ -57,6 +57,7 @@ LOADS = (
     Load("one set, per million members", lambda i: encode(b"SADD", b"big", *_members(i, 1))),
     Load("one hash, per million fields", lambda i: encode(b"HSET", b"big", b"field:%07d" % i, b"%07d" % i)),
     Load("one zset, per million members", lambda i: encode(b"ZADD", b"big", *_scored(i, 1))),
+    Load("one stream, per million entries of 3 fields", lambda i: encode(b"XADD", b"big", b"*", *_pairs(i, 3))),
 )
 
 

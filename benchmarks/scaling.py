@@ -46,6 +46,27 @@ def _middle(size: int) -> list[bytes]:
     return [b"%d" % (size // 2), b"%d" % (size // 2 + 9)]
 
 
+def _entries(rng: random.Random, size: int, count: int) -> list[bytes]:
+    """The IDs of entries of a stream that follow one another."""
+    first = rng.randrange(size - count)
+    return [b"%d-1" % (first + n) for n in range(count + 1)]
+
+
+def _read_and_acknowledge(rng: random.Random, size: int) -> list[bytes]:
+    """A group reads ten entries somewhere and acknowledges them."""
+    before, *ids = _entries(rng, size, 10)
+    read = encode(b"XREADGROUP", b"GROUP", b"group", b"me", b"COUNT", b"10", b"STREAMS", b"big", b">")
+    return [encode(b"XGROUP", b"SETID", b"big", b"group", before), read, encode(b"XACK", b"big", b"group", *ids)]
+
+
+def _three_fields(i: int) -> list[bytes]:
+    return [b"sensor", b"%d" % (i % 1000), b"temperature", b"%d.5" % (i % 40), b"note", b"value:%07d" % i]
+
+
+def _add_entry(rng: random.Random, size: int) -> list[bytes]:
+    return [encode(b"XADD", b"big", b"MAXLEN", b"~", b"%d" % size, b"*", *_three_fields(rng.randrange(size)))]
+
+
 ROWS = (
     Row("ZRANK", "zset", lambda rng, n: [encode(b"ZRANK", b"big", _any(rng, n))]),
     Row("ZSCORE", "zset", lambda rng, n: [encode(b"ZSCORE", b"big", _any(rng, n))]),
@@ -82,6 +103,10 @@ ROWS = (
     Row("LPUSH + LPOP", "list", lambda rng, n: [encode(b"LPUSH", b"big", _new(rng, n)), encode(b"LPOP", b"big")]),
     Row("RPUSH + RPOP", "list", lambda rng, n: [encode(b"RPUSH", b"big", _new(rng, n)), encode(b"RPOP", b"big")]),
     Row("LPUSH + RPOP", "list", lambda rng, n: [encode(b"LPUSH", b"big", _new(rng, n)), encode(b"RPOP", b"big")]),
+    Row("XADD MAXLEN ~", "stream", _add_entry),
+    Row("XRANGE, 10 somewhere", "stream", lambda rng, n: [encode(b"XRANGE", b"big", *_entries(rng, n, 9)[::9])]),
+    Row("XREVRANGE COUNT 10", "stream", lambda rng, n: [encode(b"XREVRANGE", b"big", b"+", b"-", b"COUNT", b"10")]),
+    Row("XREADGROUP of 10 + XACK", "stream", _read_and_acknowledge),
     Row("GET", "keys", lambda rng, n: [encode(b"GET", _any(rng, n))]),
     Row("RANDOMKEY", "keys", lambda rng, n: [encode(b"RANDOMKEY")]),
     Row("SET + DEL", "keys", lambda rng, n: [encode(b"SET", key := _new(rng, n), b"xxx"), encode(b"DEL", key)]),
@@ -116,6 +141,10 @@ class Measured:
 
 def _fill(kind: str, size: int) -> Iterator[bytes]:
     """Commands that build a value of ``size`` elements."""
+    if kind == "stream":
+        yield from (encode(b"XADD", b"big", b"%d-1" % i, *_three_fields(i)) for i in range(1, size + 1))
+        yield encode(b"XGROUP", b"CREATE", b"big", b"group", b"0")
+        return
     step = 100
     for low in range(0, size, step):
         numbers = range(low, min(low + step, size))

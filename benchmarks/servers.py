@@ -116,7 +116,9 @@ class Server:
     def __init__(self, kind: Kind, directory: Path, core: int | None, *directives: str) -> None:
         self.kind = kind
         self.name = kind.name
+        self.directory = directory
         self.port = free_port()
+        self._tls_port = 0
         argv = [*kind.command(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *directives]
         self.log = directory / f"{kind.name}-{self.port}.log"
         prepare: Callable[[], None] | None = None if core is None else (lambda: pin(core))
@@ -155,6 +157,33 @@ class Server:
     def connect(self) -> Wire:
         """A connection."""
         return Wire(self.port)
+
+    def tls_port(self) -> int:
+        """The port for TLS, opened when it is first asked for, with a certificate made for it."""
+        if not self._tls_port:
+            key, certificate = self.directory / "bench.key", self.directory / "bench.crt"
+            if not certificate.exists():
+                # fmt: off
+                subprocess.run(
+                    [
+                        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate),
+                    ],
+                    check=True,
+                    capture_output=True,
+                )
+                # fmt: on
+            self._tls_port = free_port()
+            settings = {
+                "tls-cert-file": str(certificate),
+                "tls-key-file": str(key),
+                "tls-ca-cert-file": str(certificate),
+                "tls-auth-clients": "no",
+                "tls-port": str(self._tls_port),
+            }
+            with self.connect() as wire:
+                wire.call(b"CONFIG", b"SET", *[word.encode() for pair in settings.items() for word in pair])
+        return self._tls_port
 
     def flush(self) -> None:
         """Empty the server."""

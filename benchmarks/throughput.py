@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from benchmarks.servers import Server, busy_seconds
 from benchmarks.wire import encode
@@ -27,13 +29,20 @@ class Row:
     """A test of redis-benchmark: ``weight`` divides its requests, ``fill`` prepares the data it reads or takes away.
 
     ``command`` is sent in place of the test of that name, where that test would do its own filling while we measure.
+    ``options`` are redis-benchmark's own; with ``tls`` it connects so.
     """
 
     name: str
     weight: int = 1
     fill: str = ""
     command: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    tls: bool = False
 
+
+_KEY: Final = "key:__rand_int__"
+_LIMITED: Final = ("--user", "limited", "-a", "secret")
+"""A user that may do everything with keys of one pattern."""
 
 DEFAULT_ROWS = (
     Row("PING_INLINE"),
@@ -62,6 +71,23 @@ ROWS = (
     *DEFAULT_ROWS,
     Row("GEOADD", 1, "", ("GEOADD", "mygeo", "13.361389", "38.115556", "element:__rand_int__")),
     Row("GEODIST", 1, "GEOADD", ("GEODIST", "mygeo", "element:10", "element:990", "km")),
+    Row("XADD", 1, "", ("XADD", "mystream", "*", "field", "value")),
+    Row("XADD_MAXLEN", 1, "", ("XADD", "mystream", "MAXLEN", "~", "1000", "*", "field", "value")),
+    Row("XRANGE_10", 2, "XADD", ("XRANGE", "mystream", "-", "+", "COUNT", "10")),
+    Row("XREAD_10", 2, "XADD", ("XREAD", "COUNT", "10", "STREAMS", "mystream", "500")),
+    Row("XREADGROUP", 1, "XADD", ("XREADGROUP", "GROUP", "group", "me", "COUNT", "1", "STREAMS", "mystream", "0")),
+    Row("SETBIT", 1, "", ("SETBIT", "mybits", "12345", "1")),
+    Row("GETBIT", 1, "SETBIT", ("GETBIT", "mybits", "12345")),
+    Row("BITCOUNT", 1, "SETBIT", ("BITCOUNT", "mybits")),
+    Row("BITFIELD", 1, "", ("BITFIELD", "mybits", "INCRBY", "u16", "100", "1")),
+    Row("PFADD", 1, "", ("PFADD", "myhll", "element:__rand_int__")),
+    Row("PFCOUNT", 1, "PFADD", ("PFCOUNT", "myhll")),
+    Row("SET_ACL", 1, "", ("SET", _KEY, "xxx"), _LIMITED),
+    Row("GET_ACL", 1, "SET", ("GET", _KEY), _LIMITED),
+    Row("SET_TLS", 2, "", ("SET", _KEY, "xxx"), tls=True),
+    Row("GET_TLS", 2, "SET", ("GET", _KEY), tls=True),
+    Row("SET_TRACKING", 1, "", ("SET", _KEY, "xxx"), ("--enable-tracking",)),
+    Row("GET_TRACKING", 1, "SET", ("GET", _KEY), ("--enable-tracking",)),
     Row("GEOSEARCH_10", 2, "GEOADD", ("GEOSEARCH", "mygeo", *["FROMLONLAT", "15.5", "15.5", "BYRADIUS", "200", "km"])),
 )
 
@@ -123,6 +149,16 @@ def fill(server: Server, row: Row, requests: int, keyspace: int) -> None:
         values = (
             encode(b"GEOADD", b"mygeo", b"%d" % (i % 32), b"%d" % (i // 32), b"element:%d" % i) for i in range(32 * 32)
         )
+    elif row.fill == "XADD":
+        values = itertools.chain(
+            (encode(b"XADD", b"mystream", b"%d-1" % (i + 1), b"field", b"value") for i in range(1000)),
+            (encode(b"XGROUP", b"CREATE", b"mystream", b"group", b"0"),),
+            (encode(b"XREADGROUP", b"GROUP", b"group", b"me", b"COUNT", b"100", b"STREAMS", b"mystream", b">"),),
+        )
+    elif row.fill == "SETBIT":
+        values = (encode(b"SETBIT", b"mybits", b"%d" % (i * 37), b"1") for i in range(1000))
+    elif row.fill == "PFADD":
+        values = (encode(b"PFADD", b"myhll", b"element:%d" % i) for i in range(1000))
     elif row.fill == "SADD":
         count = requests if keyspace else 1
         values = (encode(b"SADD", b"myset", b"element:%b" % _number(i, keyspace)) for i in range(count))
@@ -142,14 +178,18 @@ def measure(server: Server, row: Row, pipeline: int, requests: int, keyspace: in
     """Run one row once against a server that is emptied and filled first."""
     server.flush()
     fill(server, row, requests, keyspace)
+    with server.connect() as wire:
+        wire.call(b"ACL", b"SETUSER", b"limited", b"on", b">secret", b"~key:*", b"+@all")
+    port = server.tls_port() if row.tls else server.port
     # fmt: off
     command = [
-        REDIS_BENCHMARK, "-p", str(server.port), "-c", str(CLIENTS), "-n", str(requests), "-P", str(pipeline),
+        REDIS_BENCHMARK, "-p", str(port), "-c", str(CLIENTS), "-n", str(requests), "-P", str(pipeline),
         "--csv",
     ]
     # fmt: on
     if keyspace:
         command += ["-r", str(keyspace)]
+    command += [*row.options, *(["--tls", "--insecure"] if row.tls else [])]
     command += row.command or ["-t", row.name.lower()]
     start, before, busy, ours = time.perf_counter(), server.cpu_seconds(), busy_seconds(), _own_seconds()
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

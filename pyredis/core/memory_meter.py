@@ -100,6 +100,7 @@ class Meter:
             growth = (used - self.used + self.freed) / self.received
             self.growth = min(max((self.growth + growth) / 2, _LEAST_GROWTH), _MOST_GROWTH)
         self.used = used
+        self.peak = max(self.peak, used)
         self.received = self.freed = 0
         self.measured_at = now
         return used

@@ -495,8 +495,8 @@ class Database:
         self.dict = dict(self.dict)
         if self.access is not None:
             self.access = dict(self.access)
-        if self.index is not None and len(self.index.stale) > len(self.dict):
-            self.index = KeyIndex(self.dict)
+        if self.index is not None:
+            self.index.stale = set(self.index.stale)  # the slots stay: scans are under way
         self.refresh_gate()
 
     def places(self) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 import hiredis
 import pytest
 
+from pyredis.core.compat import NEWEST
 from tests.differential.test_notifications import EXTRA, SILENT
 from tests.support.local import LocalClient, LocalServer
 from tests.support.raw import RawClient
@@ -54,9 +55,9 @@ def appending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server
     server.stop()
 
 
-def feeding() -> tuple[LocalServer, LocalClient, Fed]:
+def feeding(compat: str = NEWEST) -> tuple[LocalServer, LocalClient, Fed]:
     """A server of ours, a client, and what is fed."""
-    server = LocalServer()
+    server = LocalServer(compat)
     fed: Fed = []
     reader = hiredis.Reader()
 
@@ -90,7 +91,7 @@ def test_like_the_append_only_file(appending: tuple[ServerProcess, AppendOnlyFil
     theirs = RawClient(process.connect())
     theirs.call("FLUSHALL")
     aof.take()
-    server, ours, fed = feeding()
+    server, ours, fed = feeding("7.0")
     templates = [t for t in GROUPS[group] + EXTRA[group] if t.split()[0] not in SILENT]
     others = [t for g in GROUPS for t in GROUPS[g] + EXTRA[g] if t.split()[0] not in ("multi", "watch", *SILENT)]
     history: list[list[bytes]] = []
@@ -118,6 +119,7 @@ def contents(server: LocalServer) -> dict[str, Any]:
         b"+set\r\n": [b"SMEMBERS"],
         b"+hash\r\n": [b"HGETALL"],
         b"+zset\r\n": [b"ZRANGE", 0, -1, b"WITHSCORES"],
+        b"+stream\r\n": [b"XRANGE", b"-", b"+"],
     }
     for number, db in enumerate(server.dbs):
         client.call("SELECT", number)
@@ -127,6 +129,9 @@ def contents(server: LocalServer) -> dict[str, Any]:
             kind = client.call("TYPE", key)
             name, *rest = reads[kind]
             value = client.call(name, key, *rest)
+            if kind == b"+stream\r\n":
+                value += client.call("XINFO", "STREAM", key).partition(b"last-generated-id")[2]
+                value += client.call("XINFO", "GROUPS", key)
             if kind in (b"+set\r\n", b"+hash\r\n"):
                 value = b"".join(sorted(value.split(b"\r\n")))
             # SORT, which is not propagated without STORE, converts sorted sets; SETBIT and PFADD that change nothing

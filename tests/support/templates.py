@@ -12,6 +12,7 @@ VALUES = [b"", b"1", b"-5", b"3.5", b"abc", b"\x00\x01", b"9223372036854775807",
 NUMBERS = [b"0", b"1", b"-1", b"2", b"-3", b"100", b"9223372036854775807", b"-9223372036854775808", b"1.5", b"x", b"01"]
 BOUNDS = [b"-", b"+", b"[a", b"(b", b"[", b"(1", b"[abc", b"a"]
 OFFSETS = [b"0", b"1", b"7", b"9", b"100", b"-1", b"x"]
+IDS = [b"1-1", b"2-1", b"3-3", b"4", b"5-1", b"7-7", b"20", b"0", b"0-1", b"-", b"+", b"$", b"x", b"99-9"]
 SCORES = [b"1", b"2.5", b"-inf", b"+inf", b"nan", b"1e5", b"(2", b"3", b"0.1", b"abc"]
 
 GROUPS: dict[str, list[str]] = {
@@ -56,6 +57,58 @@ GROUPS: dict[str, list[str]] = {
         "set K V ex",
         "set K V nx xx",
         "set K V ex 10 px 10",
+    ],
+    "stream": [
+        "xadd x I f V",
+        "xadd K I f V g V",
+        "xadd x 9-* f V",
+        "xadd x 21-* f V",
+        "xadd x maxlen 3 I f V",
+        "xadd x maxlen ~ 2 I f V g V",
+        "xadd x maxlen = N I f V",
+        "xadd x minid I I f V",
+        "xadd x nomkstream I f V",
+        "xadd nokey nomkstream I f V",
+        "xadd x I f",
+        "xdel x I",
+        "xdel x I I",
+        "xdel K I",
+        "xtrim x maxlen N",
+        "xtrim x maxlen 4",
+        "xtrim x minid I",
+        "xlen K",
+        "xrange x I I",
+        "xrevrange x + - count N",
+        "xread streams x I",
+        "xread count 2 streams x K I I",
+        "xgroup create x g I",
+        "xgroup create x g2 0 mkstream",
+        "xgroup create K g $ mkstream",
+        "xgroup setid x g I",
+        "xgroup setid x g 0 entriesread N",
+        "xgroup destroy x g2",
+        "xgroup destroy x g",
+        "xgroup createconsumer x g d",
+        "xgroup delconsumer x g d",
+        "xreadgroup group g d count 2 streams x >",
+        "xreadgroup group g e streams x >",
+        "xreadgroup group g e noack streams x >",
+        "xreadgroup group g d streams x I",
+        "xreadgroup group g2 d count N streams x >",
+        "xack x g I I",
+        "xack x g2 I",
+        "xclaim x g e 0 I",
+        "xclaim x g e 0 I I",
+        "xclaim x g e 0 I force",
+        "xclaim x g d 0 I justid",
+        "xclaim x g d 1000000 I",
+        "xclaim x g d 0 I retrycount N",
+        "xautoclaim x g n 0 I count 2",
+        "xautoclaim x g n 0 0 justid",
+        "xpending x g",
+        "xinfo stream x",
+        "xsetid x I",
+        "xsetid x 50-1 entriesadded 100 maxdeletedid I",
     ],
     "list": [
         "lpush K V",
@@ -334,13 +387,18 @@ POPULATE = [
     "zadd z 1 a 2 b 3 c",
     "geoadd g 13.361389 38.115556 a 15.087269 37.502669 b 13.361389 38.115556 abc",
     "set a 10 ex 1000",
+    "xadd x 1-1 f v",
+    "xgroup create x g 0",
+    "xadd x 2-1 f v",
+    "xadd x 3-3 f v",
 ]
 
 
 def build(rng: random.Random, template: str) -> list[bytes]:
     """A command from a template: K a key, V a value, N a number, O the offset of a bit, S a score, B a bound of
-    a lexicographic range. Only the key y is asked for those: they are specified for equal scores alone."""
-    pools = {"K": KEYS, "V": VALUES, "N": NUMBERS, "O": OFFSETS, "S": SCORES, "B": BOUNDS}
+    a lexicographic range, I an entry of a stream. Only the key y is asked for ranges: they are specified for equal
+    scores alone."""
+    pools = {"K": KEYS, "V": VALUES, "N": NUMBERS, "O": OFFSETS, "S": SCORES, "B": BOUNDS, "I": IDS}
     return [rng.choice(pools[word]) if word in pools else word.encode() for word in template.split()]
 
 
