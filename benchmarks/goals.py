@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from benchmarks import memory, moments, replication, scaling, throughput
+from benchmarks import memory, moments, persistence, replication, scaling, throughput
 from benchmarks.throughput import median
 
 # throughput by that of redis-server: pipeline depth, row → at least
@@ -25,6 +25,8 @@ LARGE = 1_000_000  # elements; smaller runs say nothing about growth
 # an operation that walks its elements would show the quotient of the sizes, a thousand.
 FLAT = 6.0
 SYNC = 6.0  # seconds of a full synchronisation, at most, by those of redis-server
+DISK = 6.0  # seconds of loading and saving, at most, by those of redis-server
+EVERYSEC = 0.55  # throughput with appendfsync everysec, at least, by that of redis-server
 REPLICATED = 0.6  # throughput with a replica, at least, by that of redis-server
 
 
@@ -37,6 +39,7 @@ class Sections(Protocol):
     start_seconds: dict[str, list[float]]
     expiry: list[moments.Expired]
     replication: replication.Measured | None
+    persistence: persistence.Measured | None
 
 
 def by_row(measured: list[scaling.Measured]) -> dict[str, dict[int, scaling.Measured]]:
@@ -97,6 +100,13 @@ def check(ours: str, redis: str, sections: Sections) -> list[list[str]]:
         worst = max(growth, key=lambda row: growth[row])
         goal = f"every operation flat from {sizes[0]:,} to {sizes[-1]:,} elements (growth < {FLAT:.0f})"
         line(goal, f"most {growth[worst]:.1f} ({worst})", growth[worst] < FLAT)
+    if (disk := sections.persistence) is not None:
+        for what, took in (("loaded", disk.load_seconds), ("saved", disk.save_seconds)):
+            ratio = median(took[ours]) / median(took[redis])
+            goal = f"{disk.keys:,} mixed keys {what} in ≤ {DISK:.0f} × redis-server's time"
+            line(goal, f"{ratio:.1f}", ratio <= DISK)
+        ratio = median(disk.rps["everysec"][ours]) / median(disk.rps["everysec"][redis])
+        line(f"everysec, P=16: SET ≥ {EVERYSEC} × redis-server's", f"{ratio:.2f}", ratio >= EVERYSEC)
     if (measured := sections.replication) is not None:
         seconds = median(measured.sync_seconds[ours]) / median(measured.sync_seconds[redis])
         goal = f"full synchronisation of {measured.keys:,} keys in ≤ {SYNC:.0f} × redis-server's time"

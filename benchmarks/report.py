@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import goals, memory, moments, replication, scaling, throughput
+from benchmarks import goals, memory, moments, persistence, replication, scaling, throughput
 from benchmarks.throughput import median
 
 FORMAT = 1  # of the JSON file
@@ -27,6 +27,7 @@ class Results:
     start_seconds: dict[str, list[float]] = field(default_factory=dict)
     expiry: list[moments.Expired] = field(default_factory=list)
     replication: replication.Measured | None = None
+    persistence: persistence.Measured | None = None
 
     def pairs(self) -> list[tuple[str, str]]:
         """Which servers are compared: ours with each other one, and each other one with redis-server."""
@@ -164,6 +165,34 @@ def replication_table(measured: replication.Measured) -> str:
     return markdown_table(header, lines)
 
 
+def persistence_table(measured: persistence.Measured) -> str:
+    """One line for each server."""
+    header = [
+        f"{measured.keys:,} mixed keys",
+        "save s",
+        "load s",
+        "p99 ms",
+        "… during BGSAVE",
+        "… during BGREWRITEAOF",
+        "child MB",
+        *[f"SET P=16 {policy}, krps" for policy in persistence.POLICIES],
+    ]
+    lines = [
+        [
+            name,
+            f"{median(measured.save_seconds[name]):.2f}",
+            f"{median(measured.load_seconds[name]):.2f}",
+            f"{median(measured.quiet_p99_ms[name]):.2f}",
+            f"{median(measured.save_p99_ms[name]):.2f}",
+            f"{median(measured.rewrite_p99_ms[name]):.2f}",
+            f"{median(measured.child_mb[name]):.0f}",
+            *[f"{median(measured.rps[policy][name]) / 1000:.1f}" for policy in persistence.POLICIES],
+        ]
+        for name in measured.save_seconds
+    ]
+    return markdown_table(header, lines)
+
+
 def markdown(results: Results, picture: str | None) -> str:
     """The whole page; ``picture`` is the name of the PNG beside it."""
     parts = ["# Benchmarks: pyredis beside redis-server"]
@@ -212,6 +241,13 @@ def markdown(results: Results, picture: str | None) -> str:
             "counted); SET at P=16 with random keys, without and with a replica, which shares the load generator's "
             "core; the time from a SET's reply until the replica has the value.",
             replication_table(results.replication),
+        ]
+    if results.persistence is not None:
+        parts += [
+            "## Persistence",
+            "SAVE of mixed keys, and the start of a server that loads them; the round trips of a client that sets and "
+            "gets keys meanwhile; what copying on write has cost in memory; SET with the append-only file.",
+            persistence_table(results.persistence),
         ]
     return "\n\n".join(parts) + "\n"
 

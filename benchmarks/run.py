@@ -14,11 +14,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import machine, memory, moments, replication, report, scaling, throughput
+from benchmarks import machine, memory, moments, persistence, replication, report, scaling, throughput
 from benchmarks.servers import Cores, Kind, choose_cores, going_first, pin, revision, running
 
 HERE = Path(__file__).resolve().parent.parent
-SECTIONS = ("throughput", "memory", "scaling", "start", "expiry", "replication")
+SECTIONS = ("throughput", "memory", "scaling", "start", "expiry", "replication", "persistence")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Extent:
     expiring: list[int]
     expiry_rounds: int
     replication_rounds: int
+    disk_rounds: int
     weighted: bool = True  # rows that take longer get fewer requests
 
     def count(self, row: throughput.Row, pipeline: int) -> int:
@@ -52,8 +53,8 @@ class Plan:
     extent: Extent
 
 
-FULL = Extent(9, throughput.REQUESTS, 1_000_000, [1_000, 100_000, 1_000_000], 20_000, 10, [10_000, 100_000], 5, 3)
-QUICK = Extent(2, throughput.QUICK_REQUESTS, 50_000, [1_000, 30_000], 3_000, 3, [10_000], 1, 1)
+FULL = Extent(9, throughput.REQUESTS, 1_000_000, [1_000, 100_000, 1_000_000], 20_000, 10, [10_000, 100_000], 5, 3, 3)
+QUICK = Extent(2, throughput.QUICK_REQUESTS, 50_000, [1_000, 30_000], 3_000, 3, [10_000], 1, 1, 1)
 
 
 def numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -107,6 +108,10 @@ def measure_times(plan: Plan, kinds: list[Kind], directory: Path, cores: Cores, 
     if "replication" in plan.sections:
         results.replication = replication.run(
             kinds, directory, (cores.server, cores.load), extent.keys, extent.requests[16], extent.replication_rounds
+        )
+    if "persistence" in plan.sections:
+        results.persistence = persistence.run(
+            kinds, directory, cores.server, extent.keys, extent.requests[16], extent.disk_rounds
         )
 
 
