@@ -73,7 +73,7 @@ class Interpreter:
         soft_limit = _SOFT_LIMIT // 1024
         table = lua.table_from
         self._hide_host(calls.tick)
-        libraries = Libraries(lua, compat > 700)
+        libraries = Libraries(lua, compat)
         sandbox = self._load(
             "sandbox.lua",
             table(sources),
@@ -81,7 +81,7 @@ class Interpreter:
             soft_limit,
             without_tail_calls,
             calls.tick,
-            table({name.encode(): getattr(libraries, name) for name in ("bit", "cjson", "cmsgpack", "struct")}),
+            table({name.encode(): content for name, content in libraries.tables.items()}),
             libraries.common,
             libraries.math_random,
             libraries.math_randomseed,

@@ -14,14 +14,15 @@ from pyredis.scripting.libs.tailcalls import without_tail_calls
 class PlainLua:
     """``run(script)``: what EVAL would answer, as the bytes of RESP2."""
 
-    def __init__(self, newer: bool = False) -> None:
+    def __init__(self, compat: int = 700) -> None:
         self.lua: Any = LuaRuntime(  # type: ignore[call-arg]
             encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
         )
-        self.libraries = Libraries(self.lua, newer)
+        self.libraries = Libraries(self.lua, compat)
         names = self.lua.globals()
-        for name in ("cjson", "cmsgpack", "struct", "bit"):
-            names[name.encode()] = getattr(self.libraries, name)
+        names[b"os"] = None
+        for name, content in self.libraries.tables.items():
+            names[name.encode()] = content
         names[b"math"][b"random"] = self.libraries.math_random
         names[b"math"][b"randomseed"] = self.libraries.math_randomseed
         self.dump = names[b"string"][b"dump"]

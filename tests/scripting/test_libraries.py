@@ -123,8 +123,15 @@ def test_a_large_document_comes_back(plain: PlainLua, redis: RawClient) -> None:
     compare(plain, redis, [script, script.replace("b/c", "b c"), script.replace("b/c", "é")])
 
 
-def test_what_redis_8_added() -> None:
-    lua = PlainLua(newer=True)
+def test_what_came_later(newest: ServerProcess, server: ServerProcess) -> None:
+    """os.clock with 7.4, marked arrays with 8.4."""
+    for one, expected in ((newest, b"$6\r\nnumber\r\n"), (server, b"-ERR")):
+        client = RawClient(one.connect())
+        assert client.call("EVAL", "return type(os.clock())", 0).startswith(expected)
+        client.close()
+    for compat, seen in ((700, b"nil"), (704, b"table")):
+        assert PlainLua(compat).run("return type(os)") == b"$%d\r\n%b\r\n" % (len(seen), seen)
+    lua = PlainLua(804)
     assert lua.run("return cjson.encode({cjson.decode('[]'), cjson.decode('{}')})") == b"$7\r\n[{},{}]\r\n"
     marked = "cjson.decode_array_with_array_mt(true) return cjson.encode({cjson.decode('[]'), cjson.decode('{}')})"
     assert lua.run(marked) == b"$7\r\n[[],{}]\r\n"

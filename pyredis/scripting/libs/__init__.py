@@ -13,6 +13,9 @@ from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
+_OS_SINCE = 704
+_ARRAYS_SINCE = 804
+"""``cjson.decode_array_with_array_mt``."""
 _MAX_SINGLE = 3.4028235677973366e38  # from here on a number is infinite in four bytes
 _SINGLE = struct.Struct("<f")
 _DOUBLE = struct.Struct("<d")
@@ -94,14 +97,14 @@ def _zero(layout: struct.Struct) -> Callable[[int], bytes]:
 
 
 class Libraries:
-    """The libraries of one interpreter, each a Lua table that is nowhere else yet.
+    """The libraries of one interpreter, as Lua tables that are nowhere else yet.
 
-    ``math_random`` and ``math_randomseed`` are the functions that replace Lua's own, ``common`` is what they share.
-    ``newer``: with what came after Redis 7.0. The interpreter must have ``encoding=None``, and still its ``debug``
-    library.
+    ``tables`` has them by name; ``math_random`` and ``math_randomseed`` are the functions that replace Lua's own,
+    ``common`` is what they share. ``compat`` is the release of Redis (704 = 7.4), on which depends what there is. The
+    interpreter must have ``encoding=None``, and still its ``debug`` library.
     """
 
-    def __init__(self, lua: Any, newer: bool) -> None:
+    def __init__(self, lua: Any, compat: int) -> None:
         def load(name: str, *arguments: Any) -> Any:
             chunk = lua.compile(_source(name), name=b"@" + name.encode(), mode=b"t")
             return chunk(*arguments)
@@ -111,11 +114,10 @@ class Libraries:
 
         self.common = common = load("common.lua")
         self.null = lua.execute(_NULL)
-        array_metatable = lua.execute(b"return {__is_cjson_array = true}")
-        decode = load("cjson_decode.lua", common, self.null, array_metatable)
-        self.cjson = load("cjson.lua", common, self.null, decode, is_plain, newer)
-        self.cmsgpack = load("cmsgpack.lua", common, pack_float, _unpacker(_BIG_SINGLE), _unpacker(_BIG_DOUBLE))
-        self.struct = load(
+        decode = load("cjson_decode.lua", common, self.null)
+        cjson = load("cjson.lua", common, self.null, decode, is_plain, compat >= _ARRAYS_SINCE)
+        cmsgpack = load("cmsgpack.lua", common, pack_float, _unpacker(_BIG_SINGLE), _unpacker(_BIG_DOUBLE))
+        packing = load(
             "struct.lua",
             common,
             glue(pack_single, _SINGLE),
@@ -124,7 +126,10 @@ class Libraries:
             _unpacker(_DOUBLE),
             operator.and_,
         )
-        self.bit = load("bit.lua", common, operator.and_, operator.or_, operator.xor)
+        bit = load("bit.lua", common, operator.and_, operator.or_, operator.xor)
+        self.tables: dict[str, Any] = {"bit": bit, "cjson": cjson, "cmsgpack": cmsgpack, "struct": packing}
+        if compat >= _OS_SINCE:
+            self.tables["os"] = lua.execute(b"return {clock = os.clock}")
         random = load("random.lua", common)
         self.math_random = random[b"random"]
         self.math_randomseed = random[b"randomseed"]

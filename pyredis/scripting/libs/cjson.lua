@@ -1,6 +1,6 @@
 -- cjson: the module's functions and settings as lua-cjson 2.1 has them, and encode. `new_decode` is of cjson_decode.
 -- `is_plain(text, quotes)` tells whether the text has that many quotes and nothing else that JSON escapes.
--- `newer`: with what Redis 8.2 added.
+-- `newer`: with what Redis 8.4 added.
 
 local common, null, new_decode, is_plain, newer = ...
 local type, next, error, select, getmetatable = type, next, error, select, debug.getmetatable

@@ -1,7 +1,7 @@
 -- cjson.decode: text to Lua values, with the tolerance and the error texts of lua-cjson 2.1.
 -- Frequent forms are read by one pattern each; what they do not match goes to `odd_*`, which decide exactly.
 
-local common, null, array_metatable = ...
+local common, null = ...
 local type, tonumber, error, select, pcall, setmetatable = type, tonumber, error, select, pcall, setmetatable
 local byte, char, find, sub, lower, format = string.byte, string.char, string.find, string.sub, string.lower, string.format
 local concat, floor = table.concat, math.floor
@@ -396,7 +396,7 @@ function decode_array(text, at, depth, slots, config)
   at, first = skip_space(text, at)
   if first == 93 then
     if config.decode_array_with_array_mt then
-      setmetatable(array, array_metatable)
+      setmetatable(array, {__is_cjson_array = true})  -- one of its own: scripts can reach it
     end
     return array, at + 1
   end
