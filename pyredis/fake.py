@@ -147,7 +147,11 @@ class FakeRedis(redis.Redis):
         super().__init__(*args, **options)
         _take_over(self.connection_pool, server, FakeConnection)
         if single:
-            self.connection = self.connection_pool.get_connection()
+            pool: Any = self.connection_pool
+            try:
+                self.connection = pool.get_connection()
+            except TypeError:  # redis-py 5 wants to know what for
+                self.connection = pool.get_connection("_")
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> FakeRedis:

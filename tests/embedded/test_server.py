@@ -81,6 +81,19 @@ def test_many_come_and_go(listen: bool) -> None:
     assert [core for core in cores if core() is not None] == []
 
 
+@pytest.mark.parametrize("listen", [True, False])
+def test_many_at_once(listen: bool) -> None:
+    servers = [pyredis.Server(listen=listen).start() for _ in range(40)]
+    try:
+        assert len({(s.port, s.directory) for s in servers}) == 40
+        for n, server in enumerate(servers):
+            server.client.set("n", n)
+        assert [server.client.get("n") for server in servers] == [b"%d" % n for n in range(40)]
+    finally:
+        for server in servers:
+            server.stop()
+
+
 def test_directives(tmp_path: Path) -> None:
     with pyredis.Server(repl_backlog_size="5mb", appendonly=True, user=["a on", "b off"]) as server:
         client = server.client
