@@ -28,6 +28,10 @@ _USAGE = """\
 """
 
 
+DEFAULTS = "PYREDIS_DEFAULTS"
+"""Environment variable with directives between semicolons, for images: file and command line count above them."""
+
+
 class Arguments:
     """The command line taken apart: ``path`` of the file, whether standard input is read, and the options' lines."""
 
@@ -116,6 +120,7 @@ def run(args: list[str], sentinel: bool) -> NoReturn:
 
         prepare(config)
     try:
+        config.load_text(os.environ.get(DEFAULTS, "").replace(";", "\n"))
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if arguments.stdin else ""
         config.load(arguments.path, text, arguments.options if args else None)
         if sentinel and (problem := problem_of_file(arguments.path)):
