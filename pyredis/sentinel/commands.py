@@ -352,6 +352,12 @@ def sentinel_reset_command(c: Client, argv: list[bytes]) -> bytes | None:
 _SIMULATE: Final = {b"crash-after-election": SIMULATE_ELECTION, b"crash-after-promotion": SIMULATE_PROMOTION}
 
 
+_SIMULATED: Final = {
+    b"crash-after-election": "being successfully elected as failover leader",
+    b"crash-after-promotion": "promoting the selected replica to master",
+}
+
+
 @command(
     b"SENTINEL|SIMULATE-FAILURE",
     -3,
@@ -371,7 +377,7 @@ def sentinel_simulate_failure_command(c: Client, argv: list[bytes]) -> bytes | N
         if mode not in _SIMULATE:
             raise CommandError(b"ERR Unknown failure simulation specified")
         s.simulate_failure |= _SIMULATE[mode]
-        s.log.warning(f"Failure simulation: this Sentinel will crash {decode(mode)[6:].replace('-', ' ')}")
+        s.log.warning(f"Failure simulation: this Sentinel will crash after {_SIMULATED[mode]}")
     return OK
 
 

@@ -144,13 +144,13 @@ class Instance:
     """A server that can be started again on its port, as it was started first."""
 
     def __init__(
-        self, directory: Path, ours: bool, *args: str, lines: Iterable[str] = (), host: str = "127.0.0.1"
+        self, directory: Path, ours: bool, *args: str, lines: Iterable[str] = (), host: str = "127.0.0.1", port: int = 0
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.ours = ours
         self.host = host
-        self.port = free_port()
+        self.port = port or free_port()
         file = directory / "redis.conf"
         file.write_text("".join([line + "\n" for line in lines]))
         command = (
