@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyredis.core.args import syntax_error
+from pyredis.core.blocked import BLOCKED_SHUTDOWN, block_for_keys
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
     CMD_ADMIN,
@@ -18,7 +19,7 @@ from pyredis.core.command import (
 from pyredis.core.propagate import prevent
 from pyredis.core.shutdown import shut_down, shutdown_flags
 from pyredis.resp.errors import CommandError
-from pyredis.resp.reply import bulk_array
+from pyredis.resp.reply import OK, bulk_array, error
 
 
 @command(
@@ -36,6 +37,7 @@ def time_command(c: Client, argv: list[bytes]) -> bytes | None:
     return bulk_array([b"%d" % (usec // 1_000_000), b"%d" % (usec % 1_000_000)])
 
 
+_FAILED = b"ERR Errors trying to SHUTDOWN. Check logs."
 _SHUTDOWN_WORDS = frozenset(("nosave", "save", "now", "force", "abort"))
 
 
@@ -62,10 +64,14 @@ def shutdown_command(c: Client, argv: list[bytes]) -> bytes | None:
     if "abort" in words:
         if set(words) != {"abort"}:
             raise syntax_error()
-        raise CommandError(b"ERR No shutdown in progress.")
+        if not c.server.shutdown.abort():
+            raise CommandError(b"ERR No shutdown in progress.")
+        return OK
     if "now" not in words and c.flags & CLIENT_DENY_BLOCKING:
         raise CommandError(b"ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
     prevent(c)  # although a snapshot makes the count of changes begin anew
     if c.server.on_shutdown is None or not shut_down(c.server, shutdown_flags(words)):
-        raise CommandError(b"ERR Errors trying to SHUTDOWN. Check logs.")
+        raise CommandError(_FAILED)
+    if c.server.shutdown.deadline:
+        block_for_keys(c, BLOCKED_SHUTDOWN, [], 0, argv, error(_FAILED))
     return None

@@ -22,6 +22,7 @@ BLOCKED_ZSET: Final = 2
 BLOCKED_STREAM: Final = 3
 BLOCKED_WAIT: Final = 4
 BLOCKED_WAITAOF: Final = 5
+BLOCKED_SHUTDOWN: Final = 6
 BLOCKED_SAVE: Final = 6
 """A sentinel's client, until the sentinel's state is saved."""
 BLOCKED_MIGRATE: Final = 7

@@ -94,6 +94,7 @@ def _server(s: Server) -> Fields:
         ("executable", sys.executable),
         ("config_file", s.config_file or ""),
         ("io_threads_active", 0),
+        *([("shutdown_in_milliseconds", max(s.shutdown.deadline - s.mstime, 0))] if s.shutdown.deadline else []),
         ("python_version", platform.python_version()),
     ]
 

@@ -209,7 +209,6 @@ def special(kind: Kind, default: Any, **more: Any) -> Any:
     return Directive(kind, default, **more)
 
 
-_REPLICATION: Final = "replication"
 _CLUSTER: Final = "cluster mode"
 _SUITES: Final = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
 _NEEDS_SUITES: Final = "a setting of Python's ssl module for the suites of TLS 1.3"
@@ -291,7 +290,7 @@ class Config(Settings):
     aof_rewrite_cpulist: str = text("", name="aof_rewrite_cpulist", mutable=False)
     bgsave_cpulist: str = text("", name="bgsave_cpulist", mutable=False)
     ignore_warnings: str = text("", idle="no counterpart: there is no such warning to ignore")
-    shutdown_timeout: int = integer(10, idle=_REPLICATION)
+    shutdown_timeout: int = integer(10)
     shutdown_on_sigint: tuple[str, ...] = special(Words(_SHUTDOWN, check_shutdown_options), ())
     shutdown_on_sigterm: tuple[str, ...] = special(Words(_SHUTDOWN, check_shutdown_options), ())
     enable_protected_configs: str = one_of("no", *_LOCAL, mutable=False)

@@ -120,6 +120,10 @@ class Replication:
     def feed_replicas(self, db: int, argv: list[bytes]) -> None:
         """Give replicas a command that is no change of data: PUBLISH."""
 
+    def lagging(self) -> list[str]:
+        """A line for each replica that does not have everything."""
+        return []
+
     def client_gone(self, c: Client) -> None:
         """A connection has ended."""
 

@@ -52,6 +52,7 @@ from pyredis.core.notify import publish_keyspace_event
 from pyredis.core.propagate import propagate_expired, propagate_fields_expired
 from pyredis.core.replication import Replication
 from pyredis.core.scripts import Scripts
+from pyredis.core.shutdown import PendingShutdown
 from pyredis.core.slowlog import Slowlog
 from pyredis.core.stats import Stats
 from pyredis.core.tracking import Tracking
@@ -135,8 +136,8 @@ class Server(KeyspaceState):
         self.paused_until = 0
         """Unix milliseconds until which commands are held back; 0 = not paused."""
         self.pause_all = False
-        self.failover_paused = False
-        """True while FAILOVER holds writes back."""
+        self.write_pauses: set[str] = set()
+        """Why writes are held back beside CLIENT PAUSE: ``failover``, ``shutdown``."""
         self.paused_clients: dict[Client, None] = {}
         self.monitors: dict[Client, None] = {}
         self.channels: dict[bytes, dict[Client, None]] = {}
@@ -162,6 +163,7 @@ class Server(KeyspaceState):
         self.scripts = Scripts()
         self.slowlog = Slowlog()
         self.latency = LatencyMonitor()
+        self.shutdown = PendingShutdown(self)
         self.on_shutdown: Callable[[int], None] | None = None
         """Ends the process with an exit code; set by the application."""
         self.listeners: Listening | None = None
@@ -354,7 +356,7 @@ class Server(KeyspaceState):
         self.paused_until = max(until_ms, self.paused_until)
         self.refresh_keep_expired()
         # A time beyond all numbers has wrapped around, as in Redis: that pause is over.
-        set_gate(self, GATE_PAUSED, bool(self.paused_until) or self.failover_paused)
+        set_gate(self, GATE_PAUSED, bool(self.paused_until or self.write_pauses))
         self._await_pause_end()
 
     def _await_pause_end(self) -> None:
@@ -379,18 +381,20 @@ class Server(KeyspaceState):
         self._await_pause_end()
         self._release_paused()
 
-    def pause_for_failover(self, on: bool) -> None:
-        """FAILOVER: hold back what (may) write, or let it run again; beside CLIENT PAUSE."""
-        self.failover_paused = on
+    def pause_writes(self, why: str, on: bool) -> None:
+        """FAILOVER and SHUTDOWN: hold back what (may) write, or let it run again; beside CLIENT PAUSE."""
         if on:
+            self.write_pauses.add(why)
             self.refresh_keep_expired()
             set_gate(self, GATE_PAUSED, True)
-        elif not self.paused_until:
-            self._release_paused()
+        elif why in self.write_pauses:
+            self.write_pauses.remove(why)
+            if not self.paused_until:
+                self._release_paused()
 
     def _release_paused(self) -> None:
         self.refresh_keep_expired()
-        set_gate(self, GATE_PAUSED, self.failover_paused)
+        set_gate(self, GATE_PAUSED, bool(self.write_pauses))
         waiting, self.paused_clients = self.paused_clients, {}
         for c in waiting:
             c.flags &= ~CLIENT_PAUSED
@@ -400,7 +404,7 @@ class Server(KeyspaceState):
 
     def refresh_keep_expired(self) -> None:
         """Keys whose time has come stay while clients are paused, and on a replica: its master decides."""
-        paused = bool(self.paused_until) or self.failover_paused
+        paused = bool(self.paused_until or self.write_pauses)
         self.keep_expired = paused or self.replication.master is not None
 
     def refresh_fast_table(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pyredis.core.blocked import BLOCKED_SHUTDOWN, end_wait
 from pyredis.core.durability import AOF_WAIT_REWRITE
 
 if TYPE_CHECKING:
@@ -32,10 +33,74 @@ def shutdown_flags(words: Collection[str]) -> int:
     return flags
 
 
+class PendingShutdown:
+    """A shutdown that waits for replicas, at most ``shutdown-timeout`` seconds, with writes held back meanwhile."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.deadline = 0
+        """Unix milliseconds; 0: there is none."""
+        self._flags = 0
+
+    def begin(self, flags: int) -> bool:
+        """Wait, if that is worth it."""
+        server = self.server
+        timeout = server.config.shutdown_timeout
+        if flags & SHUTDOWN_NOW or not timeout or server.loop is None or not server.replication.lagging():
+            return False
+        server.log.notice("Waiting for replicas before shutting down.")
+        self._flags = flags
+        self.deadline = server.mstime + timeout * 1000
+        server.pause_writes("shutdown", True)
+        server.replication.request_acks()
+        server.cron_jobs.append(self.look)
+        return True
+
+    def look(self) -> None:
+        """Go on once all replicas have everything, or time is up."""
+        server = self.server
+        lagging = server.replication.lagging()
+        if not self.deadline or (lagging and server.mstime < self.deadline):
+            return
+        for line in lagging:
+            server.log.notice(line)
+        total = server.replication.connected_replicas()
+        server.log.notice(f"{total - len(lagging)} of {total} replicas are in sync when shutting down.")
+        if not _finish(server, self._flags):
+            self._end()
+
+    def abort(self) -> bool:
+        """SHUTDOWN ABORT; False if there is none."""
+        if not self.deadline:
+            return False
+        self.server.log.notice("Shutdown manually aborted.")
+        self._end()
+        return True
+
+    def _end(self) -> None:
+        """The server goes on; who asked for the shutdown is told."""
+        server = self.server
+        self.deadline = 0
+        server.cron_jobs.remove(self.look)
+        server.pause_writes("shutdown", False)
+        for c in list(server.blocked_clients):
+            if c.blocked is not None and c.blocked.kind == BLOCKED_SHUTDOWN:
+                end_wait(c, c.blocked.on_timeout)
+
+
 def shut_down(server: Server, flags: int) -> bool:
-    """End the server with SHUTDOWN_* ``flags``; False if what had to be saved could not be, and the server goes on."""
+    """End the server with SHUTDOWN_* ``flags``, now or when replicas have everything (``server.shutdown``).
+
+    False if what had to be saved could not be, and the server goes on.
+    """
+    if server.shutdown.deadline:
+        return True
+    server.log.warning("User requested shutdown...")
+    return server.shutdown.begin(flags) or _finish(server, flags)
+
+
+def _finish(server: Server, flags: int) -> bool:
     log = server.log
-    log.warning("User requested shutdown...")
     if server.process is not None:
         server.process.notify("STOPPING=1\n")
     if server.loading is not None:

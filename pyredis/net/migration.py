@@ -167,7 +167,7 @@ class PeerLinks:
         async def work() -> None:
             outcome = await self._carry_out(order)
             server = self.server
-            while server.paused_until or server.failover_paused:
+            while server.paused_until or server.write_pauses:
                 await asyncio.sleep(0.01)  # nothing changes while writing is paused
             done(outcome)
 

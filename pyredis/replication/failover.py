@@ -60,7 +60,7 @@ class Failover:
         server.log.notice(f"FAILOVER requested to {self._where()}.")
         self.state = _WAITING
         node.failing_over = True
-        server.pause_for_failover(True)
+        server.pause_writes("failover", True)
         node.following.request_acks()
         self._look()
 
@@ -92,7 +92,7 @@ class Failover:
         self._force = False
         self._deadline = 0
         self.node.failing_over = False
-        self.server.pause_for_failover(False)
+        self.server.pause_writes("failover", False)
 
     # --- progress ---------------------------------------------------------------------------------------------
 

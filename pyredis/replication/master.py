@@ -276,6 +276,16 @@ class Master:
         ]
         return array([bulk(b"master"), integer(self.node.offset), array(rows)])
 
+    def lagging(self) -> list[str]:
+        """A line for each replica that does not have everything."""
+        now, offset = self.server.mstime, self.node.offset
+        return [
+            f"Lagging replica {one.name()} reported offset {offset - one.ack_offset} behind master, "
+            f"lag={(now - one.ack_time) // 1000 if one.state == ONLINE else 0}, state={STATE_NAMES[one.state]}."
+            for one in self.connected()
+            if one.ack_offset != offset and not one.rdb_only
+        ]
+
     def buffer_bytes(self) -> int:
         """Bytes that wait for replicas, those queued for several of them counted once."""
         return max([one.queued for one in self.replicas.values()], default=0) + sum(map(len, self._parts))

@@ -391,6 +391,9 @@ class Node(Replication):
         backlog = self.following.backlog
         return backlog.size if backlog is not None else 0
 
+    def lagging(self) -> list[str]:
+        return self.following.lagging()
+
     def buffer_bytes(self) -> int:
         return self.following.buffer_bytes()
 

@@ -82,3 +82,34 @@ def test_forced(tmp_path: Path, kind: str) -> None:
         master.ok("SET", "k", "2")
         replica.wait_for_link()
         wait_in_step(master, replica)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shutdown_waits(tmp_path: Path, kind: str) -> None:
+    """For a replica that lags, with writes held back; it can be called off."""
+    with group(tmp_path) as servers:
+        master, replica = servers.start(kind, "--shutdown-timeout", "60"), servers.start("ours")
+        replica.replicate(master)
+        wait_in_step(master, replica)
+        replica.server.process.send_signal(signal.SIGSTOP)
+        asking, writing = (RawClient(master.server.connect()) for _ in range(2))
+        try:
+            master.ok("SET", "k", "1")
+            assert master.call("SHUTDOWN", "ABORT") == b"-ERR No shutdown in progress.\r\n"
+            asking.send("SHUTDOWN")
+            wait_until(lambda: "shutdown_in_milliseconds" in master.info("server"))
+            writing.send("SET", "k", "2")
+            wait_until(lambda: master.info("clients")["blocked_clients"] == "2")
+            assert master.call("GET", "k") == b"$1\r\n1\r\n"
+            assert master.call("SHUTDOWN", "ABORT") == b"+OK\r\n"
+            assert asking.read() == b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n"
+            assert writing.read() == b"+OK\r\n"
+            master.server.process.terminate()
+            wait_until(lambda: master.log().count("Waiting for replicas before shutting down.") == 2)
+        finally:
+            replica.server.process.send_signal(signal.SIGCONT)
+        assert master.server.process.wait(20) == 0
+        assert "1 of 1 replicas are in sync when shutting down." in master.log()
+        assert replica.call("GET", "k") == b"$1\r\n2\r\n"
+        asking.close()
+        writing.close()
