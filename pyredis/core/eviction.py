@@ -221,7 +221,7 @@ class Eviction:
         """Not while loading, while clients are paused, and on a replica that leaves that to its master."""
         server = self.server
         ignored = server.replication.master is not None and server.config.replica_ignore_maxmemory
-        return not (ignored or server.paused_until or server.failover_paused or server.loading is not None)
+        return not (ignored or server.paused_until or server.write_pauses or server.loading is not None)
 
     def _within_limit(self) -> None:
         self.running = False
