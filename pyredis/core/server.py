@@ -159,10 +159,8 @@ class Server(KeyspaceState):
         self.loading: Loading | None = None
         self.background: Background | None = None
         """What is writing the keyspace to disk at the moment."""
-        self.stats = Stats()
-        self.scripts = Scripts()
-        self.slowlog = Slowlog()
-        self.latency = LatencyMonitor()
+        self.stats, self.scripts = Stats(), Scripts()
+        self.slowlog, self.latency = Slowlog(), LatencyMonitor()
         self.shutdown = PendingShutdown(self)
         self.on_shutdown: Callable[[int], None] | None = None
         """Ends the process with an exit code; set by the application."""
