@@ -144,7 +144,7 @@ def _memory(s: Server) -> Fields:
         ("allocator_resident", m.resident),
         ("total_system_memory", system),
         ("total_system_memory_human", human(system)),
-        *[(name, "0B" if name.endswith("_human") else 0) for name in _SCRIPT_MEMORY],
+        *_scripts(s),
         ("maxmemory", s.config.maxmemory),
         ("maxmemory_human", human(s.config.maxmemory)),
         ("maxmemory_policy", s.config.maxmemory_policy),
@@ -170,22 +170,25 @@ def _memory(s: Server) -> Fields:
     ]
 
 
-_SCRIPT_MEMORY: Final = (
-    "used_memory_lua",
-    "used_memory_vm_eval",
-    "used_memory_lua_human",
-    "used_memory_scripts_eval",
-    "number_of_cached_scripts",
-    "number_of_functions",
-    "number_of_libraries",
-    "used_memory_vm_functions",
-    "used_memory_vm_total",
-    "used_memory_vm_total_human",
-    "used_memory_functions",
-    "used_memory_scripts",
-    "used_memory_scripts_human",
-)
-"""No scripts are run yet."""
+def _scripts(s: Server) -> list[tuple[str, object]]:
+    scripts = s.scripts
+    in_eval, in_functions = scripts.memory()
+    texts = scripts.cached_bytes() + scripts.library_bytes()
+    return [
+        ("used_memory_lua", in_eval),
+        ("used_memory_vm_eval", in_eval),
+        ("used_memory_lua_human", human(in_eval)),
+        ("used_memory_scripts_eval", scripts.cached_bytes()),
+        ("number_of_cached_scripts", scripts.cached()),
+        ("number_of_functions", scripts.functions()),
+        ("number_of_libraries", scripts.libraries()),
+        ("used_memory_vm_functions", in_functions),
+        ("used_memory_vm_total", in_eval + in_functions),
+        ("used_memory_vm_total_human", human(in_eval + in_functions)),
+        ("used_memory_functions", scripts.library_bytes()),
+        ("used_memory_scripts", texts),
+        ("used_memory_scripts_human", human(texts)),
+    ]
 
 
 def _stale_percent(s: Server) -> float:
@@ -219,6 +222,7 @@ def _stats(s: Server) -> Fields:
         ("expire_cycle_cpu_milliseconds", s.stat_expire_cycle_usec // 1000),
         ("evicted_keys", s.eviction.evicted_keys),
         ("evicted_clients", s.eviction.clients.evicted),
+        *([("evicted_scripts", s.scripts.evicted)] if s.compat >= 704 else []),
         *s.eviction.exceeded_times(),
         ("keyspace_hits", s.stat_keyspace_hits),
         ("keyspace_misses", s.stat_keyspace_misses),

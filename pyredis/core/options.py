@@ -214,7 +214,6 @@ _SUITES: Final = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_12
 _NEEDS_SUITES: Final = "a setting of Python's ssl module for the suites of TLS 1.3"
 _NEEDS_SESSIONS: Final = "a setting of Python's ssl module for the cache of sessions"
 _BAD_TLS: Final = "Unable to update TLS configuration. Check server logs."
-_SCRIPTS: Final = "scripts"
 _NO_THREADS: Final = "no counterpart: there is no such thread or child process"
 _NO_JEMALLOC: Final = "no counterpart: memory belongs to Python's allocator"
 _AT_ONCE: Final = "no counterpart: what is removed is released by reference counts, never in a thread"
@@ -346,7 +345,7 @@ class Config(Settings):
     aclfile: str = text("", mutable=False)
     acllog_max_len: int = integer(128, 0, LONG_MAX)
     acl_pubsub_default: str = one_of("resetchannels", "allchannels", "resetchannels")
-    busy_reply_threshold: int = integer(5000, 0, LONG_MAX, aliases=("lua-time-limit",), idle=_SCRIPTS)
+    busy_reply_threshold: int = integer(5000, 0, LONG_MAX, aliases=("lua-time-limit",))
 
     # Snapshots
     save: tuple[tuple[int, int], ...] = special(SavePoints(), _SAVE, apply=apply_disk)

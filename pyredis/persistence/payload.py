@@ -51,3 +51,26 @@ def load_payload(payload: bytes, limits: EncodingLimits, thorough: bool) -> Any 
     except (RdbError, Truncated, EmptyKey, IndexError, ValueError):
         return None
     return value if end == len(body) else None
+
+
+def dump_functions(sources: list[bytes], compression: bool) -> bytes:
+    """The libraries of functions with these sources, as FUNCTION DUMP returns them."""
+    parts = [bytes((f.OP_FUNCTION2,)) + f.string_bytes(source, compression) for source in sources]
+    body = b"".join([*parts, f.VERSION.to_bytes(_VERSION_BYTES, "little")])
+    return body + crc64(body).to_bytes(f.CHECKSUM_BYTES, "little")
+
+
+def load_functions(payload: bytes) -> list[bytes] | None:
+    """The sources of libraries in a payload that :func:`verify_payload` has found good; None if it holds others."""
+    body = payload[:-_FOOTER]
+    sources: list[bytes] = []
+    at = 0
+    try:
+        while at < len(body):
+            if body[at] != f.OP_FUNCTION2:
+                return None
+            source, at = f.read_string(body, at + 1)
+            sources.append(source)
+    except (RdbError, Truncated, IndexError, ValueError):
+        return None
+    return sources

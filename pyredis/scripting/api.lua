@@ -373,7 +373,7 @@ local function outcome(ok, result, client)
 end
 exempt[outcome] = true
 
-local api = {}
+local api = {redis = redis, copy = copy, add = add, on_error = on_error}
 
 -- Compiles a script: its handle, or nil and an error's text.
 function api.compile(text)
@@ -396,6 +396,19 @@ function api.push(...)
     waiting[n + at] = (select(at, ...))
   end
 end
+
+-- Runs a function of a library.
+function api.call(handle, client, count, ...)
+  local body = functions[handle]
+  local keys, arguments = split(count, ...)
+  script_resp = 2
+  local ok, result = xpcall(function()
+    return body(keys, arguments)
+  end, on_error)
+  finish()
+  return outcome(ok, result, client)
+end
+exempt[api.call] = true
 
 function api.run(handle, client, count, ...)
   content.KEYS, content.ARGV = split(count, ...)

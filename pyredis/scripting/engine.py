@@ -19,6 +19,7 @@ from pyredis.core.scripts import Body, Scripts
 from pyredis.resp.errors import MASTERDOWN, NOSCRIPT, CommandError, sanitize
 from pyredis.resp.reply import NULL, bulk, error, integer
 from pyredis.scripting.calls import Calls
+from pyredis.scripting.functions import Function, FunctionLibraries
 from pyredis.scripting.interpreter import CompileError, Interpreter
 from pyredis.scripting.shebang import ALLOW_STALE, COMPATIBLE, NO_WRITES, script_flags
 from pyredis.scripting.turns import Turns
@@ -32,6 +33,8 @@ _MOST_EVALUATED: Final = 500
 _NEVER: Final = 1 << 63
 _TURN_NS: Final = 2_000_000
 """How long a script that takes long runs before the loop has its next turn, at least."""
+_LOAD_NS: Final = 500_000_000
+"""How long the code of a library may run while it is loaded."""
 _BUSY: Final = b"BUSY Redis is busy running a script. You can only call %b KILL or SHUTDOWN NOSAVE."
 _UNKILLABLE: Final = (
     b"UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
@@ -67,12 +70,20 @@ class Engine(Scripts):
         self.running = b""
         """The name of the script that runs: its digest. Empty while none does."""
         self.running_function = False
+        self._call: list[bytes] = []
+        """The command that called the function that runs."""
+        self._began = 0
+        self._loading = False
         self._idle: list[Callable[[], None]] = []
+        self.library = FunctionLibraries(self._started_functions, self._load_code)
+        self.library.on_clear = self._drop_functions
+        server.libraries = self.library
         self.scripts: dict[bytes, Script] = {}
         """SHA-1 (hexadecimal) → script."""
         self._evaluated: dict[bytes, None] = {}
         """Those of EVAL alone, the one whose last use is longest ago first."""
         self._interpreter: Interpreter | None = None
+        self._functions: Interpreter | None = None
         self._bytes = 0
 
     # --- figures ----------------------------------------------------------------------------------------------
@@ -84,7 +95,17 @@ class Engine(Scripts):
         return self._bytes
 
     def memory(self) -> tuple[int, int]:
-        return (self._interpreter.memory() if self._interpreter is not None else 0), 0
+        one, other = self._interpreter, self._functions
+        return 0 if one is None else one.memory(), 0 if other is None else other.memory()
+
+    def libraries(self) -> int:
+        return len(self.library.by_name)
+
+    def functions(self) -> int:
+        return sum(len(library.functions) for library in self.library.by_name.values())
+
+    def library_bytes(self) -> int:
+        return sum(len(library.source) for library in self.library.by_name.values())
 
     # --- the cache --------------------------------------------------------------------------------------------
 
@@ -149,6 +170,14 @@ class Engine(Scripts):
             self._interpreter = Interpreter(self.calls, self.server.redis_version, self.server.compat)
         return self._interpreter
 
+    def _started_functions(self) -> Interpreter:
+        if self._functions is None:
+            self._functions = Interpreter(self.calls, self.server.redis_version, self.server.compat, True)
+        return self._functions
+
+    def _drop_functions(self) -> None:
+        self._functions = None
+
     # --- running ----------------------------------------------------------------------------------------------
 
     def run_script(self, c: Client, script: Script, keys: int, arguments: list[bytes], read_only: bool) -> bytes:
@@ -156,21 +185,72 @@ class Engine(Scripts):
         flags = script.flags
         if flags != COMPATIBLE or self.server.gates:
             self._may_run(flags, read_only)
-        interpreter = self._started()
+        return self._run(c, self._started(), script.handle, script.sha, keys, arguments, read_only or flags & NO_WRITES)
+
+    def run_function(self, c: Client, function: Function, keys: int, argv: list[bytes], read_only: bool) -> bytes:
+        """Run a function for the command ``argv``, as :meth:`run_script` runs a script."""
+        self._may_run(function.flags, read_only)
+        self.running_function, self._call = True, argv
+        try:
+            return self._run(
+                c,
+                self._started_functions(),
+                function.handle,
+                function.name,
+                keys,
+                argv[3:],
+                read_only or function.flags & NO_WRITES,
+            )
+        finally:
+            self.running_function, self._call = False, []
+
+    def _run(
+        self,
+        c: Client,
+        interpreter: Interpreter,
+        handle: int,
+        name: bytes,
+        keys: int,
+        arguments: list[bytes],
+        read_only: int | bool,
+    ) -> bytes:
         server = self.server
-        self.calls.begin(c, read_only or bool(flags & NO_WRITES))
-        self.calls.leave_at = perf_counter_ns() + server.config.busy_reply_threshold * 1_000_000
-        self.running, self.running_function = script.sha, False
+        self.calls.begin(c, bool(read_only))
+        self._began = perf_counter_ns()
+        self.calls.leave_at = self._began + server.config.busy_reply_threshold * 1_000_000
+        self.running = name
         server.nesting += 1
         try:
-            result = interpreter.run(script.handle, c.resp, keys, arguments)
+            result = interpreter.run(handle, c.resp, keys, arguments)
         finally:
             server.nesting -= 1
             self.running = b""
         if not server.nesting and server.also_propagate:
             flush(server)
         prevent(c)  # its effects have been propagated
-        return self._reply(result, script.sha, c.resp)
+        return self._reply(result, name, c.resp)
+
+    def running_call(self) -> tuple[bytes, list[bytes], int] | None:
+        """The function that runs: its name, the command that called it, and for how many milliseconds it has run.
+
+        Raises CommandError while a script runs.
+        """
+        if not self.running:
+            return None
+        if not self.running_function:
+            raise CommandError(self.busy_error)
+        return self.running, self._call, (perf_counter_ns() - self._began) // 1_000_000
+
+    def _load_code(self, load: Callable[[bytes], Any], code: bytes) -> Any:
+        """Load a library's code, which may take half a second."""
+        self.calls.begin(self.calls.client, True)
+        self.calls.leave_at = perf_counter_ns() + _LOAD_NS
+        self._loading = True
+        try:
+            return load(code)
+        finally:
+            self._loading = False
+            self.calls.leave_at = _NEVER
 
     def run_in_turns(self, c: Client, argv: list[bytes], body: Body, *arguments: object) -> bytes | None:
         return self.turns.run(c, argv, body, *arguments)
@@ -181,6 +261,9 @@ class Engine(Scripts):
         """The script at hand has had its time: the loop goes on until it is its turn again."""
         calls = self.calls
         turns = self.turns
+        if self._loading:
+            calls.kill = b"ERR FUNCTION LOAD timeout"
+            return
         if not turns.can_leave():
             calls.leave_at = _NEVER
             return
@@ -220,9 +303,8 @@ class Engine(Scripts):
             raise CommandError(_UNKILLABLE)
         if function != self.running_function:
             raise CommandError(self.busy_error)
-        name = b"FUNCTION" if function else b"SCRIPT"
-        self.calls.kill = b"ERR Script killed by user with %b KILL..." % name
-        self.server.log.warning(f"Lua script killed by user with {name.decode()} KILL.")
+        self.calls.kill = b"ERR Script killed by user with SCRIPT KILL..."
+        self.server.log.warning("Lua script killed by user with SCRIPT KILL.")
 
     def end(self) -> None:
         if self.turns.busy:

@@ -30,7 +30,7 @@ _LARGE: Final = 1 << 20
 _AT_ONCE: Final = 1000
 """Arguments handed over in one call."""
 
-_SOURCES: Final = ("sandbox.lua", "reply.lua", "api.lua")
+_SOURCES: Final = ("sandbox.lua", "reply.lua", "api.lua", "functions.lua")
 _LIBRARIES: Final = ("common", "bit", "cjson", "cjson_decode", "cmsgpack", "struct", "random")
 
 
@@ -52,9 +52,9 @@ def _no_attributes(obj: object, name: object, setting: bool) -> Any:
 
 
 class Interpreter:
-    """Lua 5.1 with Redis's globals. ``calls`` is what ``redis.call`` and the like do."""
+    """Lua 5.1 with Redis's globals, for scripts or for functions. ``calls`` is what ``redis.call`` and the like do."""
 
-    def __init__(self, calls: Calls, version: bytes, compat: int) -> None:
+    def __init__(self, calls: Calls, version: bytes, compat: int, for_functions: bool = False) -> None:
         # Loading it takes milliseconds, which a server without scripts need not wait for.
         from lupa.lua51 import LuaError, LuaRuntime
 
@@ -91,11 +91,14 @@ class Interpreter:
         numbers = (int(major) << 16) | (int(minor) << 8) | int(patch)
         config = table({b"version": version, b"version_number": numbers})
         api = self._load("api.lua", sandbox, encode, soft_limit, config, table(calls.functions(converter)))
+        if for_functions:
+            self._load("functions.lua", sandbox, api)
+            self._load_library: Callable[..., Any] = api[b"load_library"]
         sandbox[b"seal"]()
         self._compile: Callable[..., Any] = api[b"compile"]
         self._forget: Callable[[int], None] = api[b"forget"]
         self._push: Callable[..., None] = api[b"push"]
-        self._run: Callable[..., Any] = api[b"run"]
+        self._run: Callable[..., Any] = api[b"call" if for_functions else b"run"]
 
     def _load(self, name: str, *arguments: Any) -> Any:
         return self._lua.compile(_source(name), name=b"=" + name.encode())(*arguments)
@@ -127,6 +130,17 @@ class Interpreter:
         if type(compiled) is int:
             return compiled
         raise CompileError(compiled[1])
+
+    def load_library(self, code: bytes) -> list[tuple[bytes, int, bytes, bytes]]:
+        """Load a library: for each function its name, a handle, the description and the flags. Raises CompileError."""
+        try:
+            count, found, *rest = self._load_library(code)
+        except self._failure as e:
+            raise CompileError(b"ERR not enough memory") from e
+        if count is None:
+            raise CompileError((b"Error compiling function: " if rest[0] else b"Error registering functions: ") + found)
+        values = [found[at] for at in range(1, 4 * count + 1)]
+        return [(values[at], values[at + 1], values[at + 2] or b"", values[at + 3]) for at in range(0, 4 * count, 4)]
 
     def forget(self, handle: int) -> None:
         """A script will not run any more."""

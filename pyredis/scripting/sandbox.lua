@@ -544,4 +544,5 @@ end
 return {
   die = die, exempt = exempt, finish = finish, load = load_text, locate = locate, make_globals = make_globals,
   new_globals = new_globals, ours = ours, readonly = readonly, reals = reals, seal = seal,
+  undefined = undefined,
 }
