@@ -46,8 +46,12 @@ def _engine(c: Client) -> Engine:
     return engine
 
 
-def key_count(argv: list[bytes]) -> int:
-    """The number of keys that a script is given. Raises CommandError."""
+def _begin(c: Client, argv: list[bytes], by_digest: bool = False) -> int:
+    """Monitors see the command before those of the script. The number of keys that it is given; raises CommandError."""
+    if c.server.monitors:
+        c.server.feed_monitors(c, argv)
+    if by_digest and len(argv[1]) != _DIGEST:
+        raise CommandError(NOSCRIPT)
     count = string2ll(argv[2])
     if count is None:
         raise CommandError(NOT_AN_INTEGER)
@@ -70,9 +74,9 @@ def key_count(argv: list[bytes]) -> int:
     usage="script numkeys:int [key...] [arg...]",
 )
 def eval_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys = key_count(argv)
+    keys = _begin(c, argv)
     engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv[3:], False)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv, False)
 
 
 @command(
@@ -87,9 +91,9 @@ def eval_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="script numkeys:int [key...] [arg...]",
 )
 def eval_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys = key_count(argv)
+    keys = _begin(c, argv)
     engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv[3:], True)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv, True)
 
 
 @command(
@@ -104,11 +108,9 @@ def eval_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="sha1 numkeys:int [key...] [arg...]",
 )
 def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
-    if len(argv[1]) != _DIGEST:
-        raise CommandError(NOSCRIPT)
-    keys = key_count(argv)
+    keys = _begin(c, argv, True)
     engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv[3:], False)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv, False)
 
 
 @command(
@@ -123,11 +125,9 @@ def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="sha1 numkeys:int [key...] [arg...]",
 )
 def evalsha_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
-    if len(argv[1]) != _DIGEST:
-        raise CommandError(NOSCRIPT)
-    keys = key_count(argv)
+    keys = _begin(c, argv, True)
     engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv[3:], True)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv, True)
 
 
 container(

@@ -61,6 +61,8 @@ def _engine(c: Client) -> Engine:
 
 
 def _call(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
+    if c.server.monitors:
+        c.server.feed_monitors(c, argv)  # before the commands of the function
     engine = _engine(c)
     function = engine.library.functions.get(argv[1].lower())
     if function is None:

@@ -8,6 +8,7 @@ takes ``(db, data)``: whole commands, encoded, that ran in that database.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from pyredis.resp.command import encode_command
@@ -70,25 +71,60 @@ def _propagate_expiry(server: Server, db: int, argv: list[bytes]) -> None:
         flush(server)
 
 
+AOF_ONLY: Final = 1
+REPLICAS_ONLY: Final = 2
+
+
+class Only(list[bytes]):
+    """A command that goes to the append-only file alone, or to replicas alone (``redis.set_repl``)."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, argv: list[bytes], target: int) -> None:
+        super().__init__(argv)
+        self.target = target
+
+
 def flush(server: Server) -> None:
     """Hand the queued operations to the feeders: one alone as it is, several as one transaction."""
     ops = server.also_propagate
     if not ops:
         return
     server.also_propagate = []
+    if any(type(argv) is Only for _, argv in ops):
+        _flush_apart(server, ops)
+        return
+    for db, data in _units(ops):
+        feed(server, db, data)
+
+
+def _units(ops: list[tuple[int, list[bytes]]]) -> Iterator[tuple[int, bytes]]:
+    """Operations as one unit, encoded: a piece for each stretch in one database."""
     db = ops[0][0]
     if len(ops) == 1:
-        feed(server, db, encode_command(ops[0][1]))
+        yield db, encode_command(ops[0][1])
         return
     parts = [_MULTI]
     for number, argv in ops:
         if number != db:
-            feed(server, db, b"".join(parts))
+            yield db, b"".join(parts)
             parts = []
             db = number
         parts.append(encode_command(argv))
     parts.append(_EXEC)
-    feed(server, db, b"".join(parts))
+    yield db, b"".join(parts)
+
+
+def _flush_apart(server: Server, ops: list[tuple[int, list[bytes]]]) -> None:
+    """Hand over operations of which some are not for every feeder."""
+    for feeder in server.feeders:
+        is_file = getattr(feeder, "__self__", None) is server.aof
+        target = AOF_ONLY if is_file else REPLICAS_ONLY
+        mine = [op for op in ops if type(op[1]) is not Only or op[1].target == target]
+        for db, data in _units(mine) if mine else ():
+            if is_file or len(server.feeders) == 1:
+                server.fed += len(data)
+            feeder(db, data)
 
 
 def feed(server: Server, db: int, data: bytes) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from pyredis.core.client import CLIENT_SCRIPT
+
 if TYPE_CHECKING:
     from pyredis.core.client import Client
     from pyredis.core.command import Command
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 _MAX_ARGC: Final = 32
 _MAX_ARG: Final = 128
+_NOBODY: Final = b"?:0"
+"""The address of the client that runs a script's commands."""
 
 
 class SlowlogEntry:
@@ -91,6 +95,7 @@ class Slowlog:
         """Record a slow command."""
         time = int(server.clock.time())
         shown = trim_argv(redact_argv(cmd.fullname, argv, server.config.secrets))
-        self.entries.appendleft(SlowlogEntry(self.next_id, time, usec, shown, c.addr, c.name))
+        addr = _NOBODY if c.flags & CLIENT_SCRIPT else c.addr
+        self.entries.appendleft(SlowlogEntry(self.next_id, time, usec, shown, addr, c.name))
         self.next_id += 1
         self.set_max_len(self.max_len)

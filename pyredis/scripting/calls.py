@@ -21,11 +21,11 @@ from pyredis.core.client import (
     Client,
     NoConnection,
 )
-from pyredis.core.command import CMD_NOSCRIPT, CMD_STALE, CMD_WRITE, Command
+from pyredis.core.command import CMD_DENYOOM, CMD_NOSCRIPT, CMD_STALE, CMD_WRITE, Command
 from pyredis.core.dispatch import EMPTY, after_command, call, error_reply, lookup_command
-from pyredis.core.propagate import flush
+from pyredis.core.propagate import Only
 from pyredis.lib.histogram import UNIT_BITS
-from pyredis.resp.errors import CommandError
+from pyredis.resp.errors import OOM, CommandError
 from pyredis.scripting.convert import AGAIN, CODE_ERROR, KILLED, Converter
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = CLIENT_SCRIPT | CLIENT_DENY_BLOCKING
 
+_REPL_NONE: Final = 0
+_REPL_ALL: Final = 3
 _UNKNOWN: Final = b"ERR Unknown Redis command called from script"
 _ARITY: Final = b"ERR Wrong number of args calling Redis command from script"
 _NOT_ALLOWED: Final = b"ERR This Redis command is not allowed from script"
@@ -52,9 +54,15 @@ class Calls:
         self.caller: Client = self.client
         self.fast: dict[bytes, Command] = EMPTY
         """The commands that may run without a question."""
+        self.targets = _REPL_ALL
+        """Where changes go: bits for the append-only file and for replicas."""
+        self.out_of_memory = False
+        """Whether memory was short when the script began: it may not take more, unless it has written before."""
         self.read_only = False
         self.wrote = False
         """Whether a command that writes was run: such a script cannot be killed."""
+        self.failed = False
+        """Whether there were errors among the values that the script returned."""
         self.kill = b""
         """Why the script must end: the error that it gets."""
         self.leave_at = 1 << 63
@@ -63,17 +71,23 @@ class Calls:
         """Called from then on: leaves the script, and sets a new time."""
         self._readonly_tables: dict[int, tuple[dict[bytes, Command], dict[bytes, Command]]] = {}
 
-    def begin(self, caller: Client, read_only: bool) -> None:
-        """A script of this client begins."""
+    def begin(self, caller: Client, read_only: bool, allow_oom: bool = False) -> None:
+        """A script of this client begins; ``allow_oom``: it may take memory although there is none."""
         c = self.client
         c.db, c.user, c.resp = caller.db, caller.user, 2
         self.caller, self.read_only, self.wrote, self.kill = caller, read_only, False, b""
-        if self.server.gates or caller.flags & (CLIENT_TRACKING | CLIENT_NO_TOUCH):
-            self.fast = EMPTY
-        elif read_only:
-            self.fast = self._without_writes(caller.user.fast)
-        else:
-            self.fast = caller.user.fast
+        self.targets, self.failed = _REPL_ALL, False
+        self.out_of_memory = not allow_oom and self.server.eviction.out_of_memory()
+        self.fast = self._choose_fast()
+
+    def _choose_fast(self) -> dict[bytes, Command]:
+        """The commands that need no question while nothing is unusual."""
+        caller = self.caller
+        if self.server.gates or caller.flags & (CLIENT_TRACKING | CLIENT_NO_TOUCH) or self.targets != _REPL_ALL:
+            return EMPTY
+        if self.read_only:
+            return self._without_writes(caller.user.fast)
+        return caller.user.fast
 
     def _without_writes(self, fast: dict[bytes, Command]) -> dict[bytes, Command]:
         known = self._readonly_tables.get(id(fast))
@@ -95,6 +109,7 @@ class Calls:
             b"setresp": self._guarded(self._set_resp),
             b"set_repl": self._guarded(self._set_repl),
             b"sha1": self._guarded(_sha1hex),
+            b"count_error": self._guarded(self._count_error),
         }
 
     def tick(self) -> bytes | None:
@@ -141,7 +156,7 @@ class Calls:
                 histogram = cmd.histogram
                 histogram[unit] = histogram.get(unit, 0) + 1
                 if elapsed > server.slowlog_threshold_ns:
-                    server.slow_command(self.caller, cmd, argv, elapsed)
+                    server.slow_command(c, cmd, argv, elapsed)
                 if server.feeders:
                     after_command(c, argv, dirty)
                 if reply is None:
@@ -203,8 +218,11 @@ class Calls:
         caller = self.caller
         c.flags = _FLAGS | caller.flags & CLIENT_NO_TOUCH
         tracking = server.tracking if caller.flags & CLIENT_TRACKING else None
+        queued = len(server.also_propagate)
         reply = call(c, cmd, argv)
         c.flags = _FLAGS
+        if self.targets != _REPL_ALL:
+            self._redirect(queued)
         if perf_counter_ns() > self.leave_at:
             self.on_long()
             if self.kill:
@@ -214,6 +232,14 @@ class Calls:
         if reply is None:
             return self._internal_error(cmd)
         return converter.convert(reply, c.resp)
+
+    def _redirect(self, start: int) -> None:
+        """What was propagated from ``start`` on goes only where ``redis.set_repl`` says."""
+        queue = self.server.also_propagate
+        if self.targets == _REPL_NONE:
+            del queue[start:]
+        else:
+            queue[start:] = [(db, Only(argv, self.targets)) for db, argv in queue[start:]]
 
     def _refusal(self, cmd: Command | None, argv: list[bytes]) -> bytes | None:
         """Why a command may not run in this script; None if it may."""
@@ -232,6 +258,8 @@ class Calls:
             refusal = write_refusal(self.server)
             if refusal is not None:
                 return refusal
+        if cmd.flags & CMD_DENYOOM and self.out_of_memory and not self.wrote:
+            return OOM
         if not cmd.flags & CMD_STALE and self.server.replication.stale():
             return _STALE
         return None
@@ -262,16 +290,18 @@ class Calls:
         log = self.server.log
         (log.debug, log.verbose, log.notice, log.warning)[level](text.decode("utf-8", "surrogateescape"))
 
+    def _count_error(self, message: bytes, counted: bool) -> None:
+        """A script returned this error within other values; ``counted``: it is that of a command."""
+        self.failed = True
+        if not counted:
+            self.server.count_error(message)
+
     def _set_resp(self, version: int) -> None:
         self.client.resp = version
 
     def _set_repl(self, flags: int) -> None:
-        pass
-
-    def flush(self) -> None:
-        """The script has ended: what it changed leaves as one unit."""
-        if not self.server.nesting and self.server.also_propagate:
-            flush(self.server)
+        self.targets = flags
+        self.fast = self._choose_fast()
 
 
 def _to_strings(argv: list[Any]) -> bool:

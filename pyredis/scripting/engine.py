@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.core.checks import write_refusal
 from pyredis.core.client import CLIENT_PAUSED
-from pyredis.core.dispatch import error_reply
+from pyredis.core.dispatch import error_reply, lookup_command
 from pyredis.core.propagate import flush, prevent
 from pyredis.core.scripts import Body, Scripts
-from pyredis.resp.errors import MASTERDOWN, NOSCRIPT, CommandError, sanitize
+from pyredis.resp.errors import MASTERDOWN, NOSCRIPT, OOM, CommandError, sanitize
 from pyredis.resp.reply import NULL, bulk, error, integer
 from pyredis.scripting.calls import Calls
 from pyredis.scripting.functions import Function, FunctionLibraries
 from pyredis.scripting.interpreter import CompileError, Interpreter
-from pyredis.scripting.shebang import ALLOW_STALE, COMPATIBLE, NO_WRITES, script_flags
+from pyredis.scripting.shebang import ALLOW_OOM, ALLOW_STALE, COMPATIBLE, NO_WRITES, script_flags
 from pyredis.scripting.turns import Turns
 
 if TYPE_CHECKING:
@@ -180,12 +180,12 @@ class Engine(Scripts):
 
     # --- running ----------------------------------------------------------------------------------------------
 
-    def run_script(self, c: Client, script: Script, keys: int, arguments: list[bytes], read_only: bool) -> bytes:
-        """Run a script: its reply. ``keys`` of the arguments are keys; ``read_only``: EVAL_RO. Raises CommandError."""
+    def run_script(self, c: Client, script: Script, keys: int, argv: list[bytes], read_only: bool) -> bytes:
+        """Run a script for the command ``argv``: its reply. ``read_only``: EVAL_RO. Raises CommandError."""
         flags = script.flags
         if flags != COMPATIBLE or self.server.gates:
             self._may_run(flags, read_only)
-        return self._run(c, self._started(), script.handle, script.sha, keys, arguments, read_only or flags & NO_WRITES)
+        return self._run(c, self._started(), script.handle, script.sha, keys, argv, read_only, flags)
 
     def run_function(self, c: Client, function: Function, keys: int, argv: list[bytes], read_only: bool) -> bytes:
         """Run a function for the command ``argv``, as :meth:`run_script` runs a script."""
@@ -198,8 +198,9 @@ class Engine(Scripts):
                 function.handle,
                 function.name,
                 keys,
-                argv[3:],
-                read_only or function.flags & NO_WRITES,
+                argv,
+                read_only,
+                function.flags,
             )
         finally:
             self.running_function, self._call = False, []
@@ -211,24 +212,25 @@ class Engine(Scripts):
         handle: int,
         name: bytes,
         keys: int,
-        arguments: list[bytes],
-        read_only: int | bool,
+        argv: list[bytes],
+        read_only: bool,
+        flags: int,
     ) -> bytes:
         server = self.server
-        self.calls.begin(c, bool(read_only))
+        self.calls.begin(c, read_only or bool(flags & NO_WRITES), bool(flags & ALLOW_OOM))
         self._began = perf_counter_ns()
         self.calls.leave_at = self._began + server.config.busy_reply_threshold * 1_000_000
         self.running = name
         server.nesting += 1
         try:
-            result = interpreter.run(handle, c.resp, keys, arguments)
+            result = interpreter.run(handle, c.resp, keys, argv[3:])
         finally:
             server.nesting -= 1
             self.running = b""
         if not server.nesting and server.also_propagate:
             flush(server)
         prevent(c)  # its effects have been propagated
-        return self._reply(result, name, c.resp)
+        return self._reply(result, name, c.resp, argv)
 
     def running_call(self) -> tuple[bytes, list[bytes], int] | None:
         """The function that runs: its name, the command that called it, and for how many milliseconds it has run.
@@ -322,10 +324,16 @@ class Engine(Scripts):
             failure = MASTERDOWN
         if failure is None and writes and read_only:
             failure = b"ERR Can not execute a script with write flag using *_ro command."
+        if (
+            failure is None
+            and not flags & (ALLOW_OOM | NO_WRITES | COMPATIBLE)
+            and self.server.eviction.out_of_memory()
+        ):
+            failure = OOM
         if failure is not None:
             raise CommandError(failure)
 
-    def _reply(self, result: Any, name: bytes, resp: int) -> bytes:
+    def _reply(self, result: Any, name: bytes, resp: int, argv: list[bytes]) -> bytes:
         """The reply that an interpreter's result means; see ``api.lua``."""
         kind = type(result)
         if kind is bytes:
@@ -338,7 +346,10 @@ class Engine(Scripts):
             return NULL[resp]
         if len(result) == 2:
             encoded: bytes = result[1]
+            if self.calls.failed:
+                self._count_failure(argv)
             return encoded
+        self._count_failure(argv)
         _, _, message, source, line, counted = (*result, None, None, None)[:6]
         if source:
             message += b" script: %b, on %b:%d." % (name, source, line)
@@ -347,3 +358,8 @@ class Engine(Scripts):
         if not counted:
             return error_reply(self.server, message)
         return error(sanitize(message))
+
+    def _count_failure(self, argv: list[bytes]) -> None:
+        cmd = lookup_command(self.server, argv)
+        if cmd is not None:
+            cmd.failed_calls += 1

@@ -30,7 +30,7 @@ _LARGE: Final = 1 << 20
 _AT_ONCE: Final = 1000
 """Arguments handed over in one call."""
 
-_SOURCES: Final = ("sandbox.lua", "reply.lua", "api.lua", "functions.lua")
+_SOURCES: Final = ("patterns.lua", "sandbox.lua", "reply.lua", "api.lua", "functions.lua")
 _LIBRARIES: Final = ("common", "bit", "cjson", "cjson_decode", "cmsgpack", "struct", "random")
 
 
@@ -85,12 +85,14 @@ class Interpreter:
             libraries.common,
             libraries.math_random,
             libraries.math_randomseed,
+            *self._load("patterns.lua"),
         )
-        encode = self._load("reply.lua")
+        functions = calls.functions(converter)
+        encode = self._load("reply.lua", functions[b"count_error"])
         major, minor, patch = version.split(b".")
         numbers = (int(major) << 16) | (int(minor) << 8) | int(patch)
         config = table({b"version": version, b"version_number": numbers})
-        api = self._load("api.lua", sandbox, encode, soft_limit, config, table(calls.functions(converter)))
+        api = self._load("api.lua", sandbox, encode, soft_limit, config, table(functions))
         if for_functions:
             self._load("functions.lua", sandbox, api)
             self._load_library: Callable[..., Any] = api[b"load_library"]

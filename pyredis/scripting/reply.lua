@@ -2,6 +2,9 @@
 --
 -- `encode(value, client_resp, script_resp)`: the reply; both numbers are 2 or 3, the script's is what it chose with
 -- redis.setresp.
+-- Takes a function that is told of errors within arrays and the like.
+local count_error = ...
+
 local rawget, next, type, format, gsub, sub, concat = rawget, next, type, string.format, string.gsub, string.sub, table.concat
 
 local DEEPEST = 7990  -- slots of the stack that Redis's own conversion may fill
@@ -80,6 +83,7 @@ end
 local function encode_table(out, n, content, client, script, depth)
   local found = rawget(content, "err")
   if type(found) == "string" then
+    count_error(found, rawget(content, "ignore_error_stats_update") and true or false)
     out[n + 1] = "-" .. one_line(found) .. "\r\n"
     return n + 1
   end

@@ -6,15 +6,17 @@
 --
 -- Takes: the sources that are ours (a set of names as getinfo has them), the largest size of a string, the KB in use
 -- from which on a script gets an error instead of more, a function that takes the tail calls out of bytecode, one that
--- says why a long script must end (nothing if it may go on), the libraries by name, what they share, and what
--- replaces math.random.
-local sources, max_string, soft_limit, patch, tick, libraries, common, random, randomseed = ...
+-- says why a long script must end (nothing if it may go on), the libraries by name, what they share, what replaces
+-- math.random, and pattern matching as patterns.lua has it.
+local sources, max_string, soft_limit, patch, tick, libraries, common, random, randomseed,
+  choose, patterns = ...
 
 local error, getmetatable, loadstring, next, pairs, pcall = error, getmetatable, loadstring, next, pairs, pcall
 local rawget, rawset, select, setfenv, setmetatable = rawget, rawset, select, setfenv, setmetatable
 local tonumber, tostring, type, collectgarbage = tonumber, tostring, type, collectgarbage
 local concat, insert, foreach = table.concat, table.insert, table.foreach
-local rep, byte, sub, format, gsub, dump = string.rep, string.byte, string.sub, string.format, string.gsub, string.dump
+local rep, byte, sub, format, dump = string.rep, string.byte, string.sub, string.format, string.dump
+local find, gsub, match, unpack = string.find, string.gsub, string.match, unpack
 local floor, getinfo, sethook = math.floor, debug.getinfo, debug.sethook
 local create, resume = coroutine.create, coroutine.resume
 
@@ -276,6 +278,9 @@ function base.load(...)
       return nil, "reader function must return a string"
     end
     pieces[#pieces + 1] = piece
+    if #pieces == 1 and byte(piece) == 27 then
+      break
+    end
   end
   return load_text(concat(pieces), name or "=(load)")
 end
@@ -351,6 +356,74 @@ function strings.rep(...)
   end
   return rep(text, number)
 end
+
+local NATIVE, SLOW, COMPLEX = 0, 2, 3  -- what `choose` says
+local REFUSALS = {
+  "^malformed pattern", "^missing '%[' after", "^unfinished capture", "^invalid ", "^too many captures", "^pattern too ",
+  "^unbalanced pattern",
+}
+
+-- Raises, as of the caller's caller, what a function of C has refused for it.
+local function retell(failure)
+  if type(failure) == "string" then
+    local position, text = match(failure, "^bad argument #(%d+) to '%?' %((.*)%)$")
+    if position then
+      arg_error(tonumber(position), text, 3)
+    end
+    for at = 1, #REFUSALS do
+      if find(failure, REFUSALS[at]) then
+        error(failure, 3)
+      end
+    end
+  end
+  error(failure, 0)
+end
+
+local function counted(...)
+  return select("#", ...), {...}
+end
+
+local function matcher(name, native, slow, arguments_fit)
+  strings[name] = function(...)
+    local subject, pattern, third, fourth = ...
+    if type(subject) == "number" then
+      subject = tostring(subject)
+    end
+    if type(subject) == "string" and type(pattern) == "string" and arguments_fit(third, fourth) then
+      local way = choose(subject, pattern)
+      if way == NATIVE then
+        return native(...)
+      elseif way == COMPLEX then
+        error("pattern too complex", 2)
+      elseif way == SLOW and not (name == "find" and fourth) then
+        local count, results = counted(pcall(slow, subject, pattern, third, fourth))
+        if results[1] then
+          return unpack(results, 2, count)
+        end
+        retell(results[2])
+      end
+    end
+    local count, results = counted(pcall(native, ...))
+    if results[1] then
+      return unpack(results, 2, count)
+    end
+    retell(results[2])
+  end
+end
+
+local function is_start(start)
+  return start == nil or type(start) == "number"
+end
+
+matcher("find", find, patterns.find, is_start)
+matcher("match", match, patterns.match, is_start)
+matcher("gmatch", string.gmatch, patterns.gmatch, function()
+  return true
+end)
+strings.gfind = strings.gmatch
+matcher("gsub", gsub, patterns.gsub, function(with, most)
+  return (type(with) == "string" or type(with) == "number") and is_start(most)
+end)
 
 local ours = {}  -- functions that are not the script's: they cannot be dumped
 
