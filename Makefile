@@ -43,6 +43,7 @@ test: $(VENV)/.stamp-test | /usr/bin/redis-server /usr/bin/openssl  ## install w
 test-clients: $(VENV)/.stamp-clients | /usr/bin/redis-server  ## redis-py's own tests, and programs with other clients (CLIENT_ARGS=--quick)
 	$(BIN)/python -m tests.suites.redis_py $(CLIENT_ARGS)
 	$(BIN)/python -m tests.suites.third_party
+	$(BIN)/python -m pytest tests/clients/test_lua_libraries.py
 
 bench: $(VENV)/.stamp-bench | /usr/bin/redis-server /usr/bin/openssl  ## measure ours beside redis-server, write benchmarks/results
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
