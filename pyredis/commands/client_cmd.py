@@ -32,6 +32,9 @@ from pyredis.resp.reply import (
     verbatim,
 )
 
+_ANY_TIME: Final = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE
+_ADMIN: Final = CMD_ADMIN | _ANY_TIME
+
 container(
     b"CLIENT",
     -2,
@@ -47,7 +50,7 @@ container(
 @command(
     b"CLIENT|ID",
     2,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ANY_TIME,
     group="connection",
     since="5.0.0",
     summary="Return the connection's ID.",
@@ -60,7 +63,7 @@ def client_id_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|INFO",
     2,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ANY_TIME,
     group="connection",
     since="6.2.0",
     summary="Describe the connection.",
@@ -95,7 +98,7 @@ def _get_type(text: bytes) -> bytes:
 @command(
     b"CLIENT|LIST",
     -2,
-    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ADMIN,
     group="connection",
     since="2.4.0",
     summary="Describe all connections.",
@@ -131,7 +134,7 @@ def client_list_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|GETNAME",
     2,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ANY_TIME,
     group="connection",
     since="2.6.9",
     summary="Return the connection's name.",
@@ -144,7 +147,7 @@ def client_getname_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|SETNAME",
     3,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ANY_TIME,
     group="connection",
     since="2.6.9",
     summary="Name the connection.",
@@ -166,7 +169,7 @@ def _on_off(text: bytes) -> bool:
 @command(
     b"CLIENT|NO-EVICT",
     3,
-    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ADMIN,
     group="connection",
     since="7.0.0",
     summary="Protect the connection from client eviction.",
@@ -181,7 +184,7 @@ def client_no_evict_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|NO-TOUCH",
     3,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ANY_TIME,
     group="connection",
     since="7.2.0",
     summary="Let commands leave the keys' time of access alone.",
@@ -197,7 +200,7 @@ def client_no_touch_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|SETINFO",
     4,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ANY_TIME,
     group="connection",
     since="7.2.0",
     summary="Tell the client library's name and version.",
@@ -220,7 +223,7 @@ def client_setinfo_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|REPLY",
     3,
-    CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ANY_TIME,
     group="connection",
     since="3.2.0",
     summary="Switch replies on or off.",
@@ -247,7 +250,7 @@ def client_reply_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|PAUSE",
     -3,
-    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ADMIN,
     group="connection",
     since="2.9.50",
     summary="Hold commands back for a while.",
@@ -278,7 +281,7 @@ def client_pause_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|UNPAUSE",
     2,
-    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ADMIN,
     group="connection",
     since="6.2.0",
     summary="End a pause of commands.",
@@ -292,7 +295,7 @@ def client_unpause_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"CLIENT|UNBLOCK",
     -3,
-    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ADMIN,
     group="connection",
     since="5.0.0",
     summary="Release a client that waits.",
@@ -374,7 +377,7 @@ class _Filters:
 @command(
     b"CLIENT|KILL",
     -3,
-    CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+    _ADMIN,
     group="connection",
     since="2.4.0",
     summary="Close connections.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pyredis.core.args import get_int
 from pyredis.core.client import Client
 from pyredis.core.command import (
@@ -20,23 +22,22 @@ from pyredis.keyspace.modified import modified
 from pyredis.keyspace.state import NOTIFY_GENERIC
 from pyredis.lib.intparse import LLONG_MAX, LLONG_MIN
 from pyredis.resp.errors import CommandError
-from pyredis.resp.reply import (
-    ONE,
-    ZERO,
-    integer,
-)
+from pyredis.resp.reply import ONE, ZERO, integer
+
+_CONDITION: Final = "condition=[NX|XX|GT|LT]@7.0.0"
+_CONDITIONS_ADDED: Final = (("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),)
+_MINUS_TWO_ADDED: Final = (("2.8.0", "Added the -2 reply."),)
 
 
 def _expire_options(argv: list[bytes]) -> tuple[bool, bool, bool, bool]:
-    nx = xx = gt = lt = False
-    for word in argv[3:]:
-        upper = word.upper()
-        nx |= upper == b"NX"
-        xx |= upper == b"XX"
-        gt |= upper == b"GT"
-        lt |= upper == b"LT"
+    """NX, XX, GT, LT, in this order."""
+    if len(argv) == 3:
+        return False, False, False, False
+    given = [word.upper() for word in argv[3:]]
+    for word, upper in zip(argv[3:], given):
         if upper not in (b"NX", b"XX", b"GT", b"LT"):
             raise CommandError(b"ERR Unsupported option " + word.split(b"\0")[0])
+    nx, xx, gt, lt = [word in given for word in (b"NX", b"XX", b"GT", b"LT")]
     if nx and (xx or gt or lt):
         raise CommandError(b"ERR NX and XX, GT or LT options at the same time are not compatible")
     if gt and lt:
@@ -45,6 +46,7 @@ def _expire_options(argv: list[bytes]) -> tuple[bool, bool, bool, bool]:
 
 
 def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> bytes:
+    """The deadline is ``base`` (now, or 0) plus what is given, in units of so many milliseconds."""
     db, key = c.db, argv[1]
     nx, xx, gt, lt = _expire_options(argv)
     n = get_int(argv[2])
@@ -85,8 +87,8 @@ def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> 
     since="1.0.0",
     summary="Let a key expire after seconds.",
     complexity="O(1)",
-    usage="key seconds:int condition=[NX|XX|GT|LT]@7.0.0",
-    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+    usage=f"key seconds:int {_CONDITION}",
+    history=_CONDITIONS_ADDED,
 )
 def expire_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, c.server.mstime, 1000, b"expire")
@@ -101,8 +103,8 @@ def expire_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.0",
     summary="Let a key expire after milliseconds.",
     complexity="O(1)",
-    usage="key milliseconds:int condition=[NX|XX|GT|LT]@7.0.0",
-    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+    usage=f"key milliseconds:int {_CONDITION}",
+    history=_CONDITIONS_ADDED,
 )
 def pexpire_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, c.server.mstime, 1, b"pexpire")
@@ -117,8 +119,8 @@ def pexpire_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="1.2.0",
     summary="Let a key expire at a Unix time in seconds.",
     complexity="O(1)",
-    usage="key unix-time-seconds:time condition=[NX|XX|GT|LT]@7.0.0",
-    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+    usage=f"key unix-time-seconds:time {_CONDITION}",
+    history=_CONDITIONS_ADDED,
 )
 def expireat_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, 0, 1000, b"expireat")
@@ -133,8 +135,8 @@ def expireat_command(c: Client, argv: list[bytes]) -> bytes | None:
     since="2.6.0",
     summary="Let a key expire at a Unix time in milliseconds.",
     complexity="O(1)",
-    usage="key unix-time-milliseconds:time condition=[NX|XX|GT|LT]@7.0.0",
-    history=(("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),),
+    usage=f"key unix-time-milliseconds:time {_CONDITION}",
+    history=_CONDITIONS_ADDED,
 )
 def pexpireat_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _expire(c, argv, 0, 1, b"pexpireat")
@@ -162,7 +164,7 @@ def _ttl(c: Client, key: bytes, relative: bool, milliseconds: bool) -> bytes:
     complexity="O(1)",
     usage="key",
     tips=(b"nondeterministic_output",),
-    history=(("2.8.0", "Added the -2 reply."),),
+    history=_MINUS_TWO_ADDED,
 )
 def ttl_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], True, False)
@@ -179,7 +181,7 @@ def ttl_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity="O(1)",
     usage="key",
     tips=(b"nondeterministic_output",),
-    history=(("2.8.0", "Added the -2 reply."),),
+    history=_MINUS_TWO_ADDED,
 )
 def pttl_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _ttl(c, argv[1], True, True)

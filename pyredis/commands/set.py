@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pyredis.core.args import (
     expect,
     get_cursor,
@@ -292,6 +294,13 @@ def srandmember_command(c: Client, argv: list[bytes]) -> bytes | None:
 
 # --- algebra --------------------------------------------------------------------------------------------------------
 
+_INTER_COMPLEXITY: Final = (
+    "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets."
+)
+_ALL_COMPLEXITY: Final = "O(N) where N is the total number of elements in all given sets."
+_SOURCES: Final = K(2, KEY_RO | KEY_ACCESS, last=-1)
+_STORE_KEYS: Final = (K(1, KEY_OW | KEY_UPDATE), _SOURCES)
+
 
 def _members(value: SetObj | None) -> set[bytes]:
     return value.members if value is not None else set()
@@ -333,7 +342,7 @@ def _store(c: Client, name: bytes, argv: list[bytes]) -> bytes:
     group="set",
     since="1.0.0",
     summary="Return the members that all the sets have.",
-    complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    complexity=_INTER_COMPLEXITY,
     usage="key...",
     tips=(b"nondeterministic_output_order",),
 )
@@ -349,7 +358,7 @@ def sinter_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="set",
     since="1.0.0",
     summary="Return the members that any of the sets has.",
-    complexity="O(N) where N is the total number of elements in all given sets.",
+    complexity=_ALL_COMPLEXITY,
     usage="key...",
     tips=(b"nondeterministic_output_order",),
 )
@@ -365,7 +374,7 @@ def sunion_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="set",
     since="1.0.0",
     summary="Return the first set's members that the others lack.",
-    complexity="O(N) where N is the total number of elements in all given sets.",
+    complexity=_ALL_COMPLEXITY,
     usage="key...",
     tips=(b"nondeterministic_output_order",),
 )
@@ -377,14 +386,11 @@ def sdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
     b"SINTERSTORE",
     -3,
     CMD_WRITE | CMD_DENYOOM,
-    keys=(
-        K(1, KEY_RW | KEY_UPDATE),
-        K(2, KEY_RO | KEY_ACCESS, last=-1),
-    ),
+    keys=(K(1, KEY_RW | KEY_UPDATE), _SOURCES),
     group="set",
     since="1.0.0",
     summary="Store the members that all the sets have.",
-    complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    complexity=_INTER_COMPLEXITY,
     usage="destination:key key#1...",
 )
 def sinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -395,14 +401,11 @@ def sinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     b"SUNIONSTORE",
     -3,
     CMD_WRITE | CMD_DENYOOM,
-    keys=(
-        K(1, KEY_OW | KEY_UPDATE),
-        K(2, KEY_RO | KEY_ACCESS, last=-1),
-    ),
+    keys=_STORE_KEYS,
     group="set",
     since="1.0.0",
     summary="Store the members that any of the sets has.",
-    complexity="O(N) where N is the total number of elements in all given sets.",
+    complexity=_ALL_COMPLEXITY,
     usage="destination:key key#1...",
 )
 def sunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -413,14 +416,11 @@ def sunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     b"SDIFFSTORE",
     -3,
     CMD_WRITE | CMD_DENYOOM,
-    keys=(
-        K(1, KEY_OW | KEY_UPDATE),
-        K(2, KEY_RO | KEY_ACCESS, last=-1),
-    ),
+    keys=_STORE_KEYS,
     group="set",
     since="1.0.0",
     summary="Store the first set's members that the others lack.",
-    complexity="O(N) where N is the total number of elements in all given sets.",
+    complexity=_ALL_COMPLEXITY,
     usage="destination:key key#1...",
 )
 def sdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -435,7 +435,7 @@ def sdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="set",
     since="7.0.0",
     summary="Count the members that all the sets have.",
-    complexity="O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    complexity=_INTER_COMPLEXITY,
     usage="numkeys:int key... [LIMIT limit:int]",
 )
 def sintercard_command(c: Client, argv: list[bytes]) -> bytes | None:

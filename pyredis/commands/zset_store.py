@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
+from typing import Final
 
 from pyredis.core.args import get_float, get_int, get_positive, syntax_error
 from pyredis.core.client import Client
@@ -28,6 +29,17 @@ from pyredis.resp.reply import integer
 
 UNION, INTER, DIFF = 0, 1, 2
 Scores = dict[bytes, float]
+
+_COMBINED: Final = "[WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)]"
+_STORE_KEYS: Final = (K(1, KEY_OW | KEY_UPDATE), KNum(2, KEY_RO | KEY_ACCESS))
+_INTER_COMPLEXITY: Final = (
+    "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets "
+    "and M being the number of elements in the resulting sorted set."
+)
+_DIFF_COMPLEXITY: Final = (
+    "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first "
+    "set, and K is the size of the result set."
+)
 
 
 class Operation:
@@ -155,7 +167,7 @@ def _store(c: Client, argv: list[bytes], name: bytes, kind: int) -> bytes:
         "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the "
         "number of elements in the resulting sorted set."
     ),
-    usage="numkeys:int key... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)] [WITHSCORES]",
+    usage=f"numkeys:int key... {_COMBINED} [WITHSCORES]",
 )
 def zunion_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _read(c, argv, b"zunion", UNION)
@@ -169,11 +181,8 @@ def zunion_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="sorted_set",
     since="6.2.0",
     summary="Return the members that all the sorted sets have.",
-    complexity=(
-        "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number "
-        "of input sorted sets and M being the number of elements in the resulting sorted set."
-    ),
-    usage="numkeys:int key... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)] [WITHSCORES]",
+    complexity=_INTER_COMPLEXITY,
+    usage=f"numkeys:int key... {_COMBINED} [WITHSCORES]",
 )
 def zinter_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _read(c, argv, b"zinter", INTER)
@@ -187,10 +196,7 @@ def zinter_command(c: Client, argv: list[bytes]) -> bytes | None:
     group="sorted_set",
     since="6.2.0",
     summary="Return the first sorted set's members that the others lack.",
-    complexity=(
-        "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is "
-        "the size of the first set, and K is the size of the result set."
-    ),
+    complexity=_DIFF_COMPLEXITY,
     usage="numkeys:int key... [WITHSCORES]",
 )
 def zdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
@@ -201,10 +207,7 @@ def zdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
     b"ZUNIONSTORE",
     -4,
     CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
-    keys=(
-        K(1, KEY_OW | KEY_UPDATE),
-        KNum(2, KEY_RO | KEY_ACCESS),
-    ),
+    keys=_STORE_KEYS,
     group="sorted_set",
     since="2.0.0",
     summary="Store the members that any of the sorted sets has.",
@@ -212,7 +215,7 @@ def zdiff_command(c: Client, argv: list[bytes]) -> bytes | None:
         "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the "
         "number of elements in the resulting sorted set."
     ),
-    usage="destination:key numkeys:int key#1... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)]",
+    usage=f"destination:key numkeys:int key#1... {_COMBINED}",
 )
 def zunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, argv, b"zunionstore", UNION)
@@ -222,18 +225,12 @@ def zunionstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     b"ZINTERSTORE",
     -4,
     CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
-    keys=(
-        K(1, KEY_OW | KEY_UPDATE),
-        KNum(2, KEY_RO | KEY_ACCESS),
-    ),
+    keys=_STORE_KEYS,
     group="sorted_set",
     since="2.0.0",
     summary="Store the members that all the sorted sets have.",
-    complexity=(
-        "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number "
-        "of input sorted sets and M being the number of elements in the resulting sorted set."
-    ),
-    usage="destination:key numkeys:int key#1... [WEIGHTS weight:int...] [AGGREGATE aggregate=(SUM|MIN|MAX)]",
+    complexity=_INTER_COMPLEXITY,
+    usage=f"destination:key numkeys:int key#1... {_COMBINED}",
 )
 def zinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     return _store(c, argv, b"zinterstore", INTER)
@@ -243,17 +240,11 @@ def zinterstore_command(c: Client, argv: list[bytes]) -> bytes | None:
     b"ZDIFFSTORE",
     -4,
     CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
-    keys=(
-        K(1, KEY_OW | KEY_UPDATE),
-        KNum(2, KEY_RO | KEY_ACCESS),
-    ),
+    keys=_STORE_KEYS,
     group="sorted_set",
     since="6.2.0",
     summary="Store the first sorted set's members that the others lack.",
-    complexity=(
-        "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is "
-        "the size of the first set, and K is the size of the result set."
-    ),
+    complexity=_DIFF_COMPLEXITY,
     usage="destination:key numkeys:int key#1...",
 )
 def zdiffstore_command(c: Client, argv: list[bytes]) -> bytes | None:

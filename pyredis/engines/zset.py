@@ -289,34 +289,11 @@ class ZSetObj:
         first, last = _limit(first, last, reverse, offset, count)
         return self._pairs(first, last, reverse)
 
-    def members_by_score(
-        self,
-        low: float,
-        low_ex: bool,
-        high: float,
-        high_ex: bool,
-        reverse: bool = False,
-        offset: int = 0,
-        count: int = -1,
-    ) -> list[bytes]:
-        """Return the members alone of ``by_score``; faster."""
-        first, last = self._score_range(low, low_ex, high, high_ex)
-        first, last = _limit(first, last, reverse, offset, count)
-        return self._members(first, last, reverse)
-
     def by_lex(self, low: LexBound, high: LexBound, reverse: bool = False, offset: int = 0, count: int = -1) -> Pairs:
         """Return members and scores from member ``low`` to ``high``; ``offset`` and ``count`` as in ``by_score``."""
         first, last = self._lex_range(low, high, reverse, offset)
         first, last = _limit(first, last, reverse, 0, count)
         return self._pairs(first, last, reverse)
-
-    def members_by_lex(
-        self, low: LexBound, high: LexBound, reverse: bool = False, offset: int = 0, count: int = -1
-    ) -> list[bytes]:
-        """Return the members alone of ``by_lex``; faster."""
-        first, last = self._lex_range(low, high, reverse, offset)
-        first, last = _limit(first, last, reverse, 0, count)
-        return self._members(first, last, reverse)
 
     def count_by_score(self, low: float, low_ex: bool, high: float, high_ex: bool) -> int:
         """Return the number of members with scores from ``low`` to ``high``: as fast as a rank."""

@@ -120,11 +120,6 @@ def get_unsigned(data: Bytes, offset: int, bits: int) -> int:
     return (number >> (end * 8 - offset - bits)) & ((1 << bits) - 1)
 
 
-def get_signed(data: Bytes, offset: int, bits: int) -> int:
-    """Likewise, in two's complement."""
-    return signed(get_unsigned(data, offset, bits), bits)
-
-
 def signed(number: int, bits: int) -> int:
     """The lowest ``bits`` of a number, read as two's complement."""
     half = 1 << (bits - 1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyredis.lib import bitops
-from pyredis.lib.bitops import combine, count_bits, find_bit, fit, get_signed, get_unsigned, put
+from pyredis.lib.bitops import combine, count_bits, find_bit, fit, get_unsigned, put, signed
 
 CHUNK = 64
 
@@ -76,7 +76,7 @@ def test_not(data: bytes) -> None:
 def test_integers(data: bytes, bits: int, offset: int, number: int) -> None:
     text = bits_of(data).ljust(300, "0")[offset : offset + bits]
     assert get_unsigned(data, offset, bits) == int(text, 2)
-    assert get_signed(data, offset, bits) == int(text, 2) - (1 << bits if text[0] == "1" else 0)
+    assert signed(int(text, 2), bits) == int(text, 2) - (1 << bits if text[0] == "1" else 0)
     written = bytearray(data.ljust((offset + bits + 7) // 8, b"\0"))
     before = bits_of(written)
     put(written, offset, bits, number)
