@@ -83,6 +83,10 @@ local function array_length(value, config)
   return largest
 end
 
+-- Of the encoding that is under way: how many more strings are to be checked one by one, then minus how many were not;
+-- how many keys were written; whether anything was escaped.
+local careful, keys_written, escaped
+
 -- `append_value(value, buffer, count, ...)` puts the text of the value behind the `count` pieces in the buffer, and
 -- returns how many there are then. `depth` and `slots` are of what is around (see cjson_decode). `openings` remembers
 -- what stands before values: by key, in four tables, for the first and for further members, for strings and others.
@@ -95,12 +99,11 @@ local function append_value(value, buffer, count, depth, slots, openings, config
   end
   count = count + 1
   if kind == "string" then
-    local careful = config.careful
     if careful > 0 and not find(value, SAFE) and find(value, SPECIAL) then
       value = gsub(value, SPECIAL, ESCAPES)
-      config.careful, config.escaped = ALWAYS, true
+      careful, escaped = ALWAYS, true
     else
-      config.careful = careful - 1
+      careful = careful - 1
     end
     buffer[count], buffer[count + 1], buffer[count + 2] = '"', value, '"'
     return count + 2
@@ -126,8 +129,8 @@ local function append_array(value, length, buffer, count, depth, slots, openings
     else
       element = rawget(value, index)
     end
-    if type(element) == "string" and config.careful <= 0 then
-      config.careful = config.careful - 1
+    if type(element) == "string" and careful <= 0 then
+      careful = careful - 1
       buffer[count + 1], buffer[count + 2] = separator == "," and ',"' or '["', element
       count = count + 3
       buffer[count] = '"'
@@ -151,7 +154,7 @@ local function opening_of(key, before, quote, config)
     fail("Cannot serialise %s: table key must be a number or string", type(key))
   elseif not find(key, SAFE) and find(key, SPECIAL) then
     key = gsub(key, SPECIAL, ESCAPES)
-    config.careful, config.escaped = ALWAYS, true
+    careful, escaped = ALWAYS, true
   end
   return before .. '"' .. key .. (quote and '":"' or '":')
 end
@@ -160,7 +163,7 @@ local function append_object(value, buffer, count, depth, slots, openings, confi
   local before, keys = "{", 0
   local of_strings, of_others = openings.first_strings, openings.first_others
   for key, element in next, value do
-    local is_string = type(element) == "string" and config.careful <= 0
+    local is_string = type(element) == "string" and careful <= 0
     local known = is_string and of_strings or of_others
     local opening = known[key]
     if not opening then
@@ -172,7 +175,7 @@ local function append_object(value, buffer, count, depth, slots, openings, confi
     end
     keys = keys + 1
     if is_string then
-      config.careful = config.careful - 1
+      careful = careful - 1
       buffer[count + 1], buffer[count + 2] = opening, element
       count = count + 3
       buffer[count] = '"'
@@ -182,7 +185,7 @@ local function append_object(value, buffer, count, depth, slots, openings, confi
       count = append_value(element, buffer, count, depth, slots + 2, openings, config)
     end
   end
-  config.keys = config.keys + keys
+  keys_written = keys_written + keys
   count = count + 1
   buffer[count] = keys == 0 and "{}" or "}"
   return count
@@ -208,7 +211,7 @@ end
 local function append_all(value, config)
   local buffer = config.buffer or {}
   local openings = {first_strings = {}, first_others = {}, strings = {}, others = {}}
-  config.keys, config.buffer = 0, nil
+  keys_written, config.buffer = 0, nil
   local text = concat(buffer, "", 1, append_value(value, buffer, 0, 0, 1, openings, config))
   if #text < 65536 then
     config.buffer = buffer
@@ -216,20 +219,20 @@ local function append_all(value, config)
   return text
 end
 
--- The text of a value. `config.careful` is how many more strings are to be checked one by one, then minus how many
--- were not.
+-- The text of a value.
 local function encode_text(value, config)
   if type(value) ~= "table" then
-    config.careful = ALWAYS
+    careful = ALWAYS
     return append_all(value, config)
   end
-  config.careful = config.escaped and ALWAYS or CHECKED
-  config.escaped = false
+  careful = config.escaped and ALWAYS or CHECKED
+  escaped = false
   local text = append_all(value, config)
-  if config.careful < 0 and not is_plain(text, 2 * (CHECKED - config.careful + config.keys)) then
-    config.careful = ALWAYS
+  if careful < 0 and not is_plain(text, 2 * (CHECKED - careful + keys_written)) then
+    careful = ALWAYS
     text = append_all(value, config)
   end
+  config.escaped = escaped
   return text
 end
 

@@ -15,6 +15,7 @@ local STRICT_NUMBER = "^(-?[1-9]%d*%.?%d*)"
 local ENDS = {[44] = true, [93] = true, [125] = true, [32] = true, [10] = true, [13] = true, [9] = true}
 -- Numbers of up to three characters, by their text.
 local short_numbers = {}
+local LITERALS = {["true"] = true, ["null"] = null}
 
 local ESCAPES = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
 local TOKENS = {
@@ -249,23 +250,44 @@ end
 -- one value (a string's closing quote is outside it) to the beginning of the next, so that the next object is read by
 -- comparing these pieces. Where it differs, reading goes on as usual.
 
--- Notes in the template that the value of `key` begins at `at`, and is a string or not.
-local function note(template, text, from, at, key, is_string)
+-- Notes in the template that the value of `key` begins at `at`, with this byte.
+local function note(template, text, from, at, key, first)
   local count = template.count + 1
   template.count = count
-  template.pieces[count] = sub(text, from, is_string and at or at - 1)
-  template.keys[count], template.strings[count] = key, is_string
+  template.pieces[count] = sub(text, from, first == 34 and at or at - 1)
+  template.keys[count], template.strings[count] = key, first == 34
+  template.scalars[count] = first ~= 34 and first ~= 123 and first ~= 91
+end
+
+-- A number or literal that stands for itself between two pieces of a template: its value, nil if it is none of the
+-- usual kind.
+local function scalar(token)
+  local value = short_numbers[token] or LITERALS[token]
+  if value ~= nil then
+    return value
+  elseif token == "false" then
+    return false
+  elseif find(token, "^-?%d[%d.]*$") then
+    value = tonumber(token)
+    if value and #token <= 3 then
+      short_numbers[token] = value
+    end
+    return value
+  end
 end
 
 -- Reads an object from its bracket at `at`: it, and the position behind it. Or, as far as it is like the template: the
 -- object so far, and the position behind its last value, and true; nil if it differs from the beginning.
 local function decode_alike(text, at, depth, slots, config, template)
-  local object, pieces, keys, strings, value = {}, template.pieces, template.keys, template.strings, nil
-  local inside = false
+  local object, pieces, keys, strings, scalars = {}, template.pieces, template.keys, template.strings, template.scalars
+  -- `inside`: the last value was a string, and `at` is its closing quote; `known`: the piece at `at` is the right one.
+  local value, inside, known
   for index = 1, template.count do
     local piece = pieces[index]
     local start = at + #piece
-    local stop, first = sub(text, at, start - 1) == piece, nil
+    local first
+    local stop = known or sub(text, at, start - 1) == piece
+    known = false
     if stop and strings[index] then
       stop = find(text, '"', start, true)
     elseif stop then
@@ -282,12 +304,23 @@ local function decode_alike(text, at, depth, slots, config, template)
     if inside then
       value, at = sub(text, start, stop - 1), stop
     else
-      value, at = decode_other(text, start, first, depth, slots, config)
+      value = nil
+      if scalars[index] then
+        stop = find(text, pieces[index + 1], start, true)
+        if stop and stop - start < 25 then
+          value, at = scalar(sub(text, start, stop - 1)), stop
+          known = value ~= nil
+        end
+      end
+      if value == nil then
+        value, at = decode_other(text, start, first, depth, slots, config)
+      end
     end
     object[keys[index]] = value
   end
-  local stop = at + #template.last
-  if sub(text, at, stop - 1) == template.last then
+  local last = template.pieces[template.count + 1]
+  local stop = at + #last
+  if known or sub(text, at, stop - 1) == last then
     return object, stop
   end
   return object, inside and at + 1 or at, true
@@ -327,7 +360,7 @@ function decode_object(text, at, depth, slots, config, object, template)
       end
       stop = first == 34 and plain and find(text, '"', at + 1, true)
       if template then
-        note(template, text, from, at, key, first == 34)
+        note(template, text, from, at, key, first)
       end
       if stop then
         value, at = sub(text, at + 1, stop - 1), stop + 1
@@ -345,7 +378,7 @@ function decode_object(text, at, depth, slots, config, object, template)
     end
     if a == 125 then
       if template then
-        template.last = sub(text, from, at)
+        template.pieces[template.count + 1] = sub(text, from, at)
       end
       return object, at + 1
     elseif a ~= 44 then
@@ -377,10 +410,10 @@ local function decode_element(text, at, depth, slots, config, state)
     if object then
       return decode_object(text, behind, depth + 1, slots + 2, config, object)
     end
-  elseif template == nil and config.plain then
+  elseif template == nil and config.plain and config.decode_invalid_numbers then
     state.objects = state.objects + 1
     if state.objects == 2 then
-      state.template = {pieces = {}, keys = {}, strings = {}, count = 0}
+      state.template = {pieces = {}, keys = {}, strings = {}, scalars = {}, count = 0}
       local object, behind = decode_object(text, at + 1, depth + 1, slots + 2, config, nil, state.template)
       if state.template.count == 0 then
         state.template = false
@@ -392,8 +425,10 @@ local function decode_element(text, at, depth, slots, config, state)
 end
 
 function decode_array(text, at, depth, slots, config)
-  local array, count, plain, first, state = {}, 0, config.plain, nil, nil
-  at, first = skip_space(text, at)
+  local array, count, plain, first, state = {}, 0, config.plain, byte(text, at), nil
+  if not first or first <= 32 then
+    at, first = skip_space(text, at)
+  end
   if first == 93 then
     if config.decode_array_with_array_mt then
       setmetatable(array, {__is_cjson_array = true})  -- one of its own: scripts can reach it
