@@ -41,6 +41,7 @@ def save_command(c: Client, argv: list[bytes]) -> bytes | None:
     if snapshots.saving:
         raise CommandError(_IN_PROGRESS)
     prevent(c)  # although the count of changes begins anew
+    snapshots.saves += 1
     if not snapshots.save():
         raise CommandError(_FAILED)
     return OK

@@ -137,6 +137,7 @@ class Snapshots:
         self.last_seconds = -1
         """How long the last one in the background took."""
         self.saves = 0
+        """How often SAVE was called or one begun in the background."""
         self.last_cow_size = 0
         self.last_load_keys_loaded = 0
         self.last_load_keys_expired = 0

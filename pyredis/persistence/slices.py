@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pyredis.core.server import Server
     from pyredis.keyspace.db import Database
 
-_SLICE_NS: Final = 2_000_000
+_SLICE_NS: Final = 1_000_000
+"""A request that comes meanwhile waits for the rest of a slice."""
 _KEYS_AT_ONCE: Final = 16
 _SYNC_BYTES: Final = 32 << 20
 

@@ -45,7 +45,6 @@ class SnapshotFiles(Snapshots):
     # --- writing ----------------------------------------------------------------------------------------------
 
     def save(self) -> bool:
-        self.saves += 1
         self._path = self.path()
         if not self.write_file(self._temporary_name(), None):
             return False

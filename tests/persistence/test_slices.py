@@ -105,20 +105,22 @@ async def _write_while(app: App, writer: Redis, waiter: Redis, rng: random.Rando
     """Change things until the background work is over; how many commands that took. (POPULATE is never propagated.)"""
     small = [argv for argv in small_commands(rng, 400) if argv[0].upper() not in (b"FLUSHALL", b"SHUTDOWN")]
     count = 0
+    waiting: list[asyncio.Task[None]] = []
     while app.server.background is not None:
         count += 1
         if count % 40 == 3:
-            task = asyncio.create_task(waiter.execute_command("BLMOVE", "waited", "key:7", "LEFT", "RIGHT", 0.02))
+            waiting.append(
+                asyncio.create_task(_run(waiter, [b"BLMOVE", b"waited", b"key:7", b"LEFT", b"RIGHT", b"0.02"]))
+            )
             await asyncio.sleep(0)
             await _run(writer, [b"SELECT", b"0"])
             await _run(writer, [b"LPUSH", b"waited", b"1"])
-            with contextlib.suppress(ResponseError):
-                await task
         if populate and count % 50 == 7:
             await _run(writer, [b"DEBUG", b"POPULATE", b"5", b"fresh%d" % rng.randrange(9)])
         await _run(writer, _special(rng) if rng.random() < 0.5 else rng.choice(small))
         if rng.random() < 0.004:
             await _run(writer, [b"FLUSHDB"])
+    await asyncio.gather(*waiting)
     return count
 
 
@@ -133,10 +135,10 @@ def test_the_moment_of_its_beginning(tmp_path: Path, seed: int, monkeypatch: pyt
             others = [Redis(port=app.server.config.port, socket_timeout=20) for _ in range(2)]
             before = [cmd.proc for cmd in all_commands(app.server.commands)]
             rng = random.Random(seed)
-            for _ in range(2):
+            for turn in range(2):
                 wanted = await _digest_and(client, "BGSAVE")
                 count = await _write_while(app, others[0], others[1], rng, True)
-                assert count > 50
+                assert turn or count > 50  # the second time FLUSHDB may have left little
                 assert app.server.snapshots.last_ok
                 assert _loaded(tmp_path / "dump.rdb") == wanted
             # Nothing of it is left.
