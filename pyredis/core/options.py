@@ -216,6 +216,7 @@ _NEEDS_SESSIONS: Final = "a setting of Python's ssl module for the cache of sess
 _BAD_TLS: Final = "Unable to update TLS configuration. Check server logs."
 _NO_THREADS: Final = "no counterpart: there is no such thread or child process"
 _NO_JEMALLOC: Final = "no counterpart: memory belongs to Python's allocator"
+_NO_PANIC: Final = "no counterpart: errors of a master's stream are logged, and never end the server"
 _AT_ONCE: Final = "no counterpart: what is removed is released by reference counts, never in a thread"
 _LOGLEVELS: Final = ("debug", "verbose", "notice", "warning")
 _FACILITIES: Final = ("user", *(f"local{n}" for n in range(8)))
@@ -390,7 +391,7 @@ class Config(Settings):
     replica_announce_port: int = integer(0, 0, 65535, aliases=("slave-announce-port",))
     replica_ignore_maxmemory: bool = yes_no(True, aliases=("slave-ignore-maxmemory",))
     replica_ignore_disk_write_errors: bool = yes_no(False)
-    replica_lazy_flush: bool = yes_no(False, aliases=("slave-lazy-flush",))
+    replica_lazy_flush: bool = yes_no(False, aliases=("slave-lazy-flush",), idle=_AT_ONCE)
     repl_diskless_sync: bool = yes_no(True)
     repl_diskless_sync_delay: int = integer(5)
     repl_diskless_sync_max_replicas: int = integer(0)
@@ -402,7 +403,7 @@ class Config(Settings):
     repl_disable_tcp_nodelay: bool = yes_no(False)
     min_replicas_to_write: int = integer(0, aliases=("min-slaves-to-write",), apply=apply_replication)
     min_replicas_max_lag: int = integer(10, aliases=("min-slaves-max-lag",), apply=apply_replication)
-    propagation_error_behavior: str = one_of("ignore", "ignore", "panic", "panic-on-replicas")
+    propagation_error_behavior: str = one_of("ignore", "ignore", "panic", "panic-on-replicas", idle=_NO_PANIC)
 
     # Cluster
     cluster_enabled: bool = yes_no(False, mutable=False, only=(False,), needs=_CLUSTER)
