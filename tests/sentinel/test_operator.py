@@ -135,7 +135,8 @@ def test_from_nothing_to_a_failover(pods: list[Pod]) -> None:
     wait_for(lambda: all("master_link_status:up" in pod.replication() for pod in pods[1:]), "replicas")
     wait_for(lambda: all(pod.is_ready() for pod in pods), "readiness")
     wait_for(lambda: sentinels_are_right(pods, first), "the sentinels know all")
-    assert str(pods[1].sentinel.call("SENTINEL", "CKQUORUM", NAME)).startswith("OK 3 usable Sentinels")
+    quorum = "OK 3 usable Sentinels. Quorum and failover authorization can be reached"
+    wait_for(lambda: pods[1].sentinel.call("SENTINEL", "CKQUORUM", NAME) == quorum, "the quorum")
     for line in (("tcp-keepalive", "0"), ("loglevel", "notice"), ("replica-priority", "100"), ("save", "")):
         assert first.data("CONFIG", "SET", *line) == "OK"
 
