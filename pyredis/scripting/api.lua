@@ -308,7 +308,22 @@ local function text_of(value)
   return (type(value) == "string" or type(value) == "number") and tostring(value) or nil
 end
 
--- What is neither a string nor a number: nil and the encoded reply, or nil, nil, an error's text, source (false if the
+-- How many elements an array has that is of strings alone, and not too long for the stack; otherwise 0.
+local function count_strings(content)
+  local count = 0
+  local value = rawget(content, 1)
+  while type(value) == "string" and count < 200 do
+    count = count + 1
+    value = rawget(content, count + 1)
+  end
+  if value == nil and count > 0 and not (rawget(content, "ok") or rawget(content, "double") or rawget(content, "map")
+    or rawget(content, "set") or rawget(content, "big_number") or rawget(content, "verbatim_string")) then
+    return count
+  end
+  return 0
+end
+
+-- What is neither a string nor a number: nil and the encoded reply, nil, true and the strings of an array, or nil, nil, an error's text, source (false if the
 -- script returned it), line, and whether it has been counted.
 local function deliver(ok, result, client)
   if type(result) == "table" then
@@ -318,6 +333,10 @@ local function deliver(ok, result, client)
       return nil, nil, failure or "ERR unknown error", text_of(rawget(result, "source")), rawget(result, "line"), counted
     elseif type(rawget(result, "err")) == "string" then
       return nil, nil, failure, false, 0, counted
+    end
+    local count = count_strings(result)
+    if count > 0 then
+      return nil, true, unpack(result, 1, count)
     end
   elseif not ok then
     return nil, nil, "ERR " .. tostring(result)

@@ -127,7 +127,6 @@ class Calls:
     def _make_call(self, converter: Converter) -> Callable[..., Any]:
         server, c = self.server, self.client
         convert = converter.convert
-        join = b"".join
 
         def redis_call(*arguments: Any) -> Any:
             try:
@@ -135,11 +134,11 @@ class Calls:
                 if cmd is None or not cmd.argc_min <= len(arguments) <= cmd.argc_max:
                     return self._checked_call(converter, arguments)
                 argv = list(arguments)
-                try:
-                    join(argv)
-                except TypeError:
-                    if not _to_strings(argv):
-                        return AGAIN
+                for argument in arguments:
+                    if type(argument) is not bytes:
+                        if not _to_strings(argv):
+                            return AGAIN
+                        break
                 if cmd.flags & CMD_WRITE:
                     self.wrote = True
                 dirty = server.dirty

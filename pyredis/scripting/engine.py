@@ -17,7 +17,7 @@ from pyredis.core.dispatch import error_reply, lookup_command
 from pyredis.core.propagate import flush, prevent
 from pyredis.core.scripts import Body, Scripts
 from pyredis.resp.errors import MASTERDOWN, NOSCRIPT, OOM, CommandError, sanitize
-from pyredis.resp.reply import NULL, bulk, error, integer
+from pyredis.resp.reply import NULL, bulk, bulk_array, error, integer
 from pyredis.scripting.calls import Calls
 from pyredis.scripting.functions import Function, FunctionLibraries
 from pyredis.scripting.interpreter import CompileError, Interpreter
@@ -344,6 +344,8 @@ class Engine(Scripts):
             return integer(int(result) if -(2.0**63) <= result < 2.0**63 else _SMALLEST)
         if kind is not tuple:
             return NULL[resp]
+        if result[1] is True:
+            return bulk_array(result[2:])
         if len(result) == 2:
             encoded: bytes = result[1]
             if self.calls.failed:

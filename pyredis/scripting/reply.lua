@@ -29,6 +29,15 @@ local function double(number, resp)
   return "$" .. #text .. "\r\n" .. text .. "\r\n"
 end
 
+-- Length → what stands before a string of that length.
+local headers = setmetatable({}, {__index = function(known, size)
+  local header = "$" .. size .. "\r\n"
+  if size < 4096 then
+    known[size] = header
+  end
+  return header
+end})
+
 local encode_value
 
 -- The pairs of a map (`both`), or the keys of a set, behind a header whose count follows from them.
@@ -124,7 +133,7 @@ function encode_value(out, n, value, client, script, depth)
   if depth > DEEPEST then
     out[n + 1] = "-ERR reached lua stack limit\r\n"
   elseif kind == "string" then
-    out[n + 1] = "$" .. #value .. "\r\n"
+    out[n + 1] = headers[#value]
     out[n + 2] = value
     out[n + 3] = "\r\n"
     return n + 3
