@@ -43,6 +43,10 @@ class Converter:
         self._has_room = has_room
         self._reader = hiredis.Reader()
 
+    def close(self) -> None:
+        """Let go of the interpreter, which holds functions that hold this."""
+        self._table_from = self._has_room = _gone
+
     def convert(self, reply: bytes, resp: int) -> Value:
         """The value of an encoded reply in the protocol that the script chose."""
         kind = reply[0]
@@ -91,6 +95,11 @@ class Converter:
         if type(value) in (list, dict):
             return self._table_from(value, recursive=True)
         return value
+
+
+def _gone(*arguments: Any, **named: Any) -> Any:
+    """In place of functions of an interpreter that is no more."""
+    raise RuntimeError("the interpreter is closed")
 
 
 def _without_none(values: list[Value], start: int = 0) -> None:

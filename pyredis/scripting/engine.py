@@ -141,6 +141,8 @@ class Engine(Scripts):
         self.scripts.clear()
         self._evaluated.clear()
         self._bytes = 0
+        if self._interpreter is not None:
+            self._interpreter.close()
         self._interpreter = None
 
     def _script(self, body: bytes) -> Script:
@@ -176,6 +178,8 @@ class Engine(Scripts):
         return self._functions
 
     def _drop_functions(self) -> None:
+        if self._functions is not None:
+            self._functions.close()
         self._functions = None
 
     # --- running ----------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ class Interpreter:
             unpack_returned_tuples=True,
             max_memory=_SOFT_LIMIT + _SLACK,
         )
-        converter = Converter(lua.table_from, self.has_room)
+        self._converter = converter = Converter(lua.table_from, self.has_room)
         sources = {b"=" + name.encode(): True for name in _SOURCES}
         sources |= {b"@" + name.encode() + b".lua": True for name in _LIBRARIES}
         soft_limit = _SOFT_LIMIT // 1024
@@ -112,6 +112,10 @@ class Interpreter:
             b"meta.__index, meta.__newindex, meta.__tostring, meta.__metatable = nil, nil, nil, false",
             function,
         )
+
+    def close(self) -> None:
+        """Nothing runs in it any more: break the circle of references that would keep it."""
+        self._converter.close()
 
     def has_room(self, size: int) -> bool:
         """Whether a value of so many bytes may be handed over."""
