@@ -1,4 +1,4 @@
-"""Programs with other clients (ioredis, node-redis, valkey-py), caches (Django, Flask) and a queue (Celery).
+"""Programs with other clients (ioredis, node-redis, valkey-py), caches (Django, Flask) and queues (Celery, BullMQ).
 
 Each runs against ours and against redis-server, and must print the same. What they need is installed from the package
 indexes into ``.venv/suites`` when they are first run. ``python -m tests.suites.third_party [name …]``.
@@ -42,7 +42,8 @@ def install_node() -> str:
     if node is None or npm is None:
         return ""
     place = CACHE / "node"
-    if not (place / "node_modules").is_dir():
+    wanted = (PROGRAMS / "package.json").read_text()
+    if not (place / "node_modules").is_dir() or (place / "package.json").read_text() != wanted:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(PROGRAMS / "package.json", place)
         subprocess.run([npm, "install", "--no-audit", "--no-fund", "--silent"], cwd=place, check=True)
