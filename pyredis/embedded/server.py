@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 from pyredis.app import App
 from pyredis.core.logging import LEVELS, Logger
 from pyredis.core.options import Config
+from pyredis.core.replication import Replication
 from pyredis.core.server import Server as Core
 from pyredis.embedded.faults import Faults, FaultyProtocol, QuietListeners
 from pyredis.embedded.threads import LoopThread, shared_thread
@@ -194,6 +195,8 @@ class Server:
             faults = Faults(app.server, place.call)
             faults.listeners = QuietListeners(faults, reserved)
             app.listeners = faults.listeners
+            if isinstance(place, InlinePlace):
+                self._without_links(app)
             loop = cast(asyncio.AbstractEventLoop, place.loop)
             await app.start(loop)
             if app.server.mode.start is not None:
@@ -252,6 +255,14 @@ class Server:
         with open(path, "w", encoding="utf-8") as file:
             file.writelines(f"sentinel {line}\n" for line in self._sentinel or [])
         self._config_file = path
+
+    @staticmethod
+    def _without_links(app: App) -> None:
+        """Where no loop runs by itself there are no connections to other servers. Raises ServerError."""
+        if app.server.config.replicaof:
+            raise ServerError("a server without sockets cannot be a replica")
+        app.server.replication = Replication(app.server)
+        app.server.moving.links = None
 
     async def _watch(self, app: App) -> None:
         """SHUTDOWN ends the server, not the process."""

@@ -119,10 +119,11 @@ def test_a_configuration_file(tmp_path: Path) -> None:
         assert server.client.config_get("maxclients")["maxclients"] == "99"
 
 
-def test_data_survive_in_a_directory(tmp_path: Path) -> None:
-    with pyredis.Server(dir=tmp_path, appendonly=True) as server:
+@pytest.mark.parametrize("listen", [True, False])
+def test_data_survive_in_a_directory(tmp_path: Path, listen: bool) -> None:
+    with pyredis.Server(dir=tmp_path, appendonly=True, listen=listen) as server:
         server.client.rpush("list", 1, 2, 3)
-    with pyredis.Server(dir=tmp_path, appendonly=True) as server:
+    with pyredis.Server(dir=tmp_path, appendonly=True, listen=listen) as server:
         assert server.client.lrange("list", 0, -1) == [b"1", b"2", b"3"]
 
 
@@ -194,6 +195,16 @@ def test_run_passes_errors_on() -> None:
 
     with pyredis.Server() as server, pytest.raises(KeyError):
         server.run(fail)
+
+
+def test_without_sockets_there_are_no_links() -> None:
+    with pytest.raises(ServerError, match="cannot be a replica"):
+        pyredis.Server(listen=False, replicaof="127.0.0.1 1").start()
+    with pyredis.Server(listen=False) as server:
+        with pytest.raises(redis.ResponseError, match="not available"):
+            server.client.replicaof("127.0.0.1", 1)
+        assert server.client.set("a", 1), "it is as before"
+        assert server.client.info("replication")["role"] == "master"
 
 
 def test_replication_between_two() -> None:
