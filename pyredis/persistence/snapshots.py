@@ -241,6 +241,8 @@ class SnapshotFiles(Snapshots):
     def load(self) -> Iterator[None]:
         """Load the file, if there is one; yields every few milliseconds. Raises RdbError, OSError."""
         server = self.server
+        if not server.config.dbfilename:
+            return  # a way to have no snapshots
         path = self.path()
         try:
             size = os.stat(path).st_size
@@ -263,7 +265,8 @@ class SnapshotFiles(Snapshots):
         sink.keep_expired = server.replication.master is not None
         sink.allow_duplicates = replace
         try:
-            os.stat(path)
+            with open(path, "rb"):
+                pass  # before what is there is given up
             if flush:
                 server.libraries.clear()
                 for db in server.dbs:

@@ -213,6 +213,18 @@ def test_nothing_is_loaded_beside_an_append_only_file(tmp_path: Path) -> None:
     server.stop()
 
 
+@pytest.mark.parametrize("start", STARTS)
+def test_no_file_name(tmp_path: Path, start: Start) -> None:
+    """An empty dbfilename: nothing is loaded, and nothing can be saved."""
+    server = start(tmp_path, *DEBUG, "--dbfilename", "")
+    client = RawClient(server.connect())
+    client.call("SET", "a", "1")
+    assert client.call("SAVE") == b"-ERR\r\n"
+    assert client.call("GET", "a") == b"$1\r\n1\r\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["server.log"]
+    server.stop()
+
+
 def test_a_damaged_file_ends_the_start(tmp_path: Path) -> None:
     server = start_ours(tmp_path, *DEBUG)
     client = RawClient(server.connect())
