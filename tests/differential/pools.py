@@ -287,7 +287,7 @@ BY_NAME: dict[str, list[bytes]] = {
     "consumername": CONSUMERS,
     "min-idle-time": [b"0", b"0", b"0", b"100000000", b"-1", b"x"],
     "ms": [b"1000000000", b"x"],
-    "ttl": [b"0", b"0", b"10000000", b"99999999999999", b"9223372036854775807", b"-1", b"1", b"x"],
+    "ttl": [b"0", b"0", b"10000000", b"99999999999999", b"9223372036854775807", b"-1", b"x"],
     "serialized-value": PAYLOADS,
     "frequency": [b"0", b"255", b"256", b"-1", b"x"],
     "unix-time-milliseconds": [b"1000", b"-1", b"99999999999999", b"x"],

@@ -184,7 +184,7 @@ def test_a_fault_closes_one_connection(tmp_path: Path, before: bytes) -> None:
         spec = CommandSpec(b"FAULTY", -1, 0)
         spec.proc = faulty
         app.server.commands[b"FAULTY"] = Command(spec, app.server.compat)
-        app.server.fast = build_fast_table(app.server.commands)
+        app.server.fast = build_fast_table(app.server.commands, 0, frozenset())
         reader, writer = await asyncio.open_connection("127.0.0.1", app.server.config.port)
         writer.write(b"SET mine 1\r\n")
         assert await reader.readline() == b"+OK\r\n"
