@@ -214,7 +214,6 @@ _SUITES: Final = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_12
 _NEEDS_SUITES: Final = "a setting of Python's ssl module for the suites of TLS 1.3"
 _NEEDS_SESSIONS: Final = "a setting of Python's ssl module for the cache of sessions"
 _BAD_TLS: Final = "Unable to update TLS configuration. Check server logs."
-_NO_THREADS: Final = "no counterpart: there is no such thread or child process"
 _NO_JEMALLOC: Final = "no counterpart: memory belongs to Python's allocator"
 _NO_PANIC: Final = "no counterpart: errors of a master's stream are logged, and never end the server"
 _AT_ONCE: Final = "no counterpart: what is removed is released by reference counts, never in a thread"
@@ -286,7 +285,7 @@ class Config(Settings):
     oom_score_adj: str = one_of("no", "no", "yes", "relative", "absolute", apply=apply_oom_score)
     oom_score_adj_values: tuple[int, ...] = special(OomValues(), (0, 200, 800), apply=apply_oom_score)
     server_cpulist: str = text("", name="server_cpulist", mutable=False)
-    bio_cpulist: str = text("", name="bio_cpulist", mutable=False, idle=_NO_THREADS)
+    bio_cpulist: str = text("", name="bio_cpulist", mutable=False)
     aof_rewrite_cpulist: str = text("", name="aof_rewrite_cpulist", mutable=False)
     bgsave_cpulist: str = text("", name="bgsave_cpulist", mutable=False)
     ignore_warnings: str = text("", idle="no counterpart: there is no such warning to ignore")

@@ -28,6 +28,7 @@ from pyredis.persistence.aof_values import CommandWriter
 from pyredis.persistence.child import Progress
 from pyredis.persistence.files import APPEND, CREATE, Files, FileSink
 from pyredis.persistence.rdb_save import KeyWriter, new_writer, snapshot_fields, write_keyspace
+from pyredis.persistence.workers import Disposal, worker
 from pyredis.resp.command import encode_command
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class AppendOnlyFile(AppendLog):
         self._sync_failed = False
         self._logged_at = -_LOG_SECONDS
         self._thread: ThreadPoolExecutor | None = None
+        self.disposal = Disposal(server)
         self._rewriter = Rewriter(self)
         self._held: dict[Client, list[bytes]] = {}
         """Clients whose replies wait for a write that failed (``always``) → those replies."""
@@ -108,18 +110,22 @@ class AppendOnlyFile(AppendLog):
             os.close(fd)
 
     def remove_history(self) -> None:
-        """Remove the files that are no longer needed (a long time for large ones, so in a thread)."""
+        """Remove the files that are no longer needed."""
         manifest = self.manifest
         if not manifest.history or self.server.config.aof_disable_auto_gc:
             return
-        names = [file.name for file in manifest.history]
-        for name in names:
-            try:
-                self.files.unlink(self.path(name))
-            except OSError as e:
-                self.server.log.warning(f"Cannot remove the old append-only file {name}: {e.strerror}")
         shorter = manifest.copy()
         shorter.history = []
+        for file in manifest.history:
+            try:
+                self.disposal.unlink(self.files, self.path(file.name))
+            except FileNotFoundError:
+                pass  # a start after a crash in the middle of this
+            except OSError as e:
+                self.server.log.warning(f"Cannot remove the old append-only file {file.name}: {e.strerror}")
+                shorter.history.append(file)
+        if shorter.encode() == manifest.encode():
+            return
         try:
             self.save_manifest(shorter)
         except OSError as e:
@@ -387,7 +393,7 @@ class AppendOnlyFile(AppendLog):
         if loop is None:
             return
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "aof-fsync")
+            self._thread = worker(self.server, "aof-fsync")
         self.syncing = True
         self._unsynced = False
         self._fsynced_at = monotonic()  # when it begins, as what is written from now on waits for the next one
@@ -443,6 +449,7 @@ class AppendOnlyFile(AppendLog):
         if self._thread is not None:
             self._thread.shutdown(wait=True)
             self._thread = None
+        self.disposal.close()
 
     def cron(self) -> None:
         """Every tenth of a second or so: what was postponed or failed is tried again, the last second is fsynced."""

@@ -191,6 +191,6 @@ class Rewriter:
 
     def _remove_temporary(self) -> None:
         try:
-            self.aof.files.unlink(self._temporary)
+            self.aof.disposal.unlink(self.aof.files, self._temporary)
         except OSError:
             pass  # the child had not come so far

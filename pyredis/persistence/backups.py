@@ -18,6 +18,7 @@ from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import BackupState
+from pyredis.persistence.workers import worker
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -117,7 +118,7 @@ class Backups(BackupState):
         self.running = True
         self.started = monotonic()
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "backup")
+            self._thread = worker(server, "backup")
         loop = server.loop
         dbfilename, keep = config.dbfilename, config.backup_keep
 

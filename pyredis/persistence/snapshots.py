@@ -17,6 +17,7 @@ from pyredis.persistence.rdb_format import RdbError
 from pyredis.persistence.rdb_load import KeyspaceSink, load_snapshot
 from pyredis.persistence.rdb_save import new_writer, snapshot_fields, write_keyspace
 from pyredis.persistence.slices import SlicedSnapshot
+from pyredis.persistence.workers import Disposal
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -32,6 +33,7 @@ class SnapshotFiles(Snapshots):
         super().__init__(server.started_at)
         self.server = server
         self.files = files
+        self._disposal = Disposal(server)
         self._work: ForkedChild | SlicedSnapshot | None = None
         self._temporary = ""
         self._dirty_before = 0
@@ -102,7 +104,7 @@ class SnapshotFiles(Snapshots):
     def remove(self, path: str) -> None:
         """Remove a file if it is there."""
         try:
-            self.files.unlink(path)
+            self._disposal.unlink(self.files, path)
         except OSError:
             pass  # nothing reads it
 
@@ -235,6 +237,7 @@ class SnapshotFiles(Snapshots):
     def close(self) -> None:
         """The server ends."""
         self.kill()
+        self._disposal.close()
 
     # --- reading ----------------------------------------------------------------------------------------------
 

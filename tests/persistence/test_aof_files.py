@@ -161,3 +161,23 @@ def test_switched_on_and_off(tmp_path: Path) -> None:
     assert digest(server) == wanted
     assert RawClient(server.connect()).call("MGET", "before", "after", "later", "off").count(b"$1") == 4
     server.stop()
+
+
+def test_history_goes_without_stopping_the_loop(tmp_path: Path) -> None:
+    """The names are gone at once, also of large files; the disk's space follows when a thread has closed them."""
+    server = start_ours(tmp_path, "--appendonly", "yes", "--bio_cpulist", "0")
+    client = RawClient(server.connect())
+    for n in range(3):
+        client.call("SET", "large", bytes(6 << 20))
+        client.call("BGREWRITEAOF")
+        while b"aof_rewrite_in_progress:0" not in client.call("INFO", "persistence"):
+            pass
+        names = sorted(path.name for path in (tmp_path / "appendonlydir").iterdir())
+        seq = n + 2
+        assert names == [f"appendonly.aof.{seq}.base.rdb", f"appendonly.aof.{seq}.incr.aof", "appendonly.aof.manifest"]
+    if os.path.isdir("/proc/self/task") and hasattr(os, "sched_getaffinity"):
+        threads = [int(name) for name in os.listdir(f"/proc/{server.pid}/task")]
+        assert {0} in [os.sched_getaffinity(thread) for thread in threads if thread != server.pid]
+        assert os.sched_getaffinity(server.pid) == os.sched_getaffinity(0)
+    client.close()
+    server.stop()
