@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import shutil
 import tempfile
@@ -170,26 +171,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=60, help="of each kind (default 60)")
     parser.add_argument("--seed", default="0")
+    parser.add_argument("--only", choices=("kills", "cuts"))
     args = parser.parse_args()
+    if args.only != "cuts":
+        _print_kills(args.rounds, args.seed)
+    if args.only != "kills":
+        _print_cuts(args.rounds, args.seed)
+
+
+def _print_kills(rounds: int, seed: str) -> None:
     print(f"{'killed':10} {'preamble':8} {'beside':10} {'rounds':>7} {'acknowledged':>13} {'lost':>6}")
     for policy in POLICIES:
         for preamble in ("yes", "no"):
             for work in WORKS:
-                rng = random.Random(f"{args.seed} {policy} {preamble} {work}")
+                rng = random.Random(f"{seed} {policy} {preamble} {work}")
                 options = ["--appendonly", "yes", "--appendfsync", policy, "--aof-use-rdb-preamble", preamble]
                 with tempfile.TemporaryDirectory() as name:
-                    kept = kills(Path(name), rng, options, work, args.rounds)
-                print(f"{policy:10} {preamble:8} {work:10} {args.rounds:>7} {kept:>13} {0:>6}", flush=True)
-    print(
-        f"\n{'power cut':10} {'preamble':8} {'rounds':>7} {'acknowledged':>13} {'lost':>6} {'window':>8} {'mended':>7}"
-    )
+                    kept = kills(Path(name), rng, options, work, rounds)
+                print(f"{policy:10} {preamble:8} {work:10} {rounds:>7} {kept:>13} {0:>6}", flush=True)
+
+
+def _print_cuts(rounds: int, seed: str) -> None:
+    here = os.getcwd()
+    print(f"{'power cut':10} {'preamble':8} {'rounds':>7} {'acknowledged':>13} {'lost':>6} {'window':>8} {'mended':>7}")
     for policy in POLICIES:
         for preamble in ("yes", "no"):
-            rng = random.Random(f"{args.seed} {policy} {preamble}")
+            rng = random.Random(f"{seed} {policy} {preamble}")
             with tempfile.TemporaryDirectory() as name:
-                result = asyncio.run(power_cuts(Path(name), rng, policy, preamble, args.rounds, True))
+                result = asyncio.run(power_cuts(Path(name), rng, policy, preamble, rounds, True))
+                os.chdir(here)  # ``dir`` has moved the process
             shown = f"{result.acknowledged:>13} {result.lost:>6} {result.window:>7.2f}s {result.mended:>7}"
-            print(f"{policy:10} {preamble:8} {args.rounds:>7} {shown}", flush=True)
+            print(f"{policy:10} {preamble:8} {rounds:>7} {shown}", flush=True)
 
 
 if __name__ == "__main__":

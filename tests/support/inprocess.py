@@ -28,7 +28,7 @@ async def running(directory: Path, *lines: str, files: Files | None = None) -> A
     config.logfile = str(directory / "server.log")
     app = App(config, None, Logger(config), files=files)
     await app.start()
-    client = Redis(port=port, socket_timeout=20, retry=Retry(NoBackoff(), 0))
+    client = Redis(host="127.0.0.1", port=port, socket_timeout=20, retry=Retry(NoBackoff(), 0))
     try:
         yield app, client
     finally:
