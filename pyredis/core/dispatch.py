@@ -93,8 +93,7 @@ GATE_LOADING: Final = 8
 GATE_DISK_ERROR: Final = 16
 GATE_REPLICATION: Final = 32
 GATE_MOVING: Final = 64
-GATE_BUSY: Final = 1 << 10
-"""A script takes long."""
+GATE_BUSY: Final = 1 << 10  # a script takes long
 _GATES_OF_MASTER: Final = GATE_MONITOR | GATE_SLOWLOG | GATE_PAUSED | GATE_BUSY
 """Those that the master's stream takes notice of: a replica does as it is told."""
 
@@ -207,6 +206,9 @@ def _run_lines(c: Client, batch: list[list[bytes]], started: int) -> None:
             break
         if reply is not None:
             append(reply)
+        elif c.flags & CLIENT_STOP:  # a script that takes long: it is accounted for when it has ended
+            n -= 1
+            break
         if feeders:
             after_command(c, argv, dirty)
             dirty = server.dirty
@@ -219,7 +221,7 @@ def _run_lines(c: Client, batch: list[list[bytes]], started: int) -> None:
             if now - mark > server.slowlog_threshold_ns:
                 server.slow_command(c, cmd, argv, now - mark)
             mark = now
-    if previous is not None:
+    if previous is not None and n:
         _account_run(c, previous, n, perf_counter_ns() - started, first)
     if c.flags & CLIENT_STOP:
         c.pending += rest
@@ -243,6 +245,8 @@ def run_one(c: Client, argv: list[bytes], started: int) -> None:
         reply = None
     if reply is not None:
         c.out.append(reply)
+    elif c.flags & CLIENT_STOP:
+        return  # a script that takes long, or a bug
     if server.feeders:
         after_command(c, argv, dirty)
     # What account() does, without the calls.
@@ -350,7 +354,6 @@ def internal_error(c: Client, cmd: Command, argv: list[bytes]) -> None:
     """A bug: logged, answered with an error, and this client is closed; the server and the others go on."""
     c.server.log_exception(b"while running %b for client id=%d" % (cmd.fullname, c.id))
     end_after_reply(c, error_reply(c.server, b"ERR internal error while running '%b'" % cmd.fullname))
-    return None
 
 
 def end_after_reply(c: Client, reply: bytes) -> None:

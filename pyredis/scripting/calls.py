@@ -69,7 +69,8 @@ class Calls:
         """A reading of ``perf_counter_ns`` from which on the script is left for the loop's sake."""
         self.on_long: Callable[[], None] = _nothing
         """Called from then on: leaves the script, and sets a new time."""
-        self._readonly_tables: dict[int, tuple[dict[bytes, Command], dict[bytes, Command]]] = {}
+        self._tables: dict[tuple[int, bool], tuple[dict[bytes, Command], dict[bytes, Command]]] = {}
+        """Of the fast tables of users, what scripts may run."""
 
     def begin(self, caller: Client, read_only: bool, allow_oom: bool = False) -> None:
         """A script of this client begins; ``allow_oom``: it may take memory although there is none."""
@@ -77,7 +78,8 @@ class Calls:
         c.db, c.user, c.resp = caller.db, caller.user, 2
         self.caller, self.read_only, self.wrote, self.kill = caller, read_only, False, b""
         self.targets, self.failed = _REPL_ALL, False
-        self.out_of_memory = not allow_oom and self.server.eviction.out_of_memory()
+        eviction = self.server.eviction
+        self.out_of_memory = bool(eviction.limit) and not allow_oom and eviction.out_of_memory()
         self.fast = self._choose_fast()
 
     def _choose_fast(self) -> dict[bytes, Command]:
@@ -85,18 +87,15 @@ class Calls:
         caller = self.caller
         if self.server.gates or caller.flags & (CLIENT_TRACKING | CLIENT_NO_TOUCH) or self.targets != _REPL_ALL:
             return EMPTY
-        if self.read_only:
-            return self._without_writes(caller.user.fast)
-        return caller.user.fast
-
-    def _without_writes(self, fast: dict[bytes, Command]) -> dict[bytes, Command]:
-        known = self._readonly_tables.get(id(fast))
+        fast = caller.user.fast
+        known = self._tables.get((id(fast), self.read_only))
         if known is not None and known[0] is fast:
             return known[1]
-        if len(self._readonly_tables) > 100:
-            self._readonly_tables.clear()
-        table = {name: cmd for name, cmd in fast.items() if not cmd.flags & CMD_WRITE}
-        self._readonly_tables[id(fast)] = fast, table
+        if len(self._tables) > 100:
+            self._tables.clear()
+        never = CMD_NOSCRIPT | CMD_WRITE if self.read_only else CMD_NOSCRIPT
+        table = {name: cmd for name, cmd in fast.items() if not cmd.flags & never}
+        self._tables[id(fast), self.read_only] = fast, table
         return table
 
     def functions(self, converter: Converter) -> dict[bytes, Callable[..., Any]]:

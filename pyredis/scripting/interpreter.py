@@ -154,7 +154,7 @@ class Interpreter:
 
     def run(self, handle: int, resp: int, keys: int, arguments: list[bytes]) -> Any:
         """Run a script: a string or number that it returned, or a tuple as ``api.lua`` delivers it."""
-        if sum(map(len, arguments)) > _LARGE and not self.has_room(2 * sum(map(len, arguments))):
+        if arguments and (size := sum(map(len, arguments))) > _LARGE and not self.has_room(2 * size):
             return None, None, b"ERR not enough memory"
         if len(arguments) > _AT_ONCE:
             for at in range(0, len(arguments), _AT_ONCE):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyredis.core.blocked import block_for_keys, end_wait
 from pyredis.core.client import CLIENT_CLOSED, CLIENT_MASTER, CLIENT_TRACKING
 from pyredis.core.command import CMD_SKIP_SLOWLOG
-from pyredis.core.dispatch import GATE_BUSY, account, end_reply_skip, error_reply, set_gate
+from pyredis.core.dispatch import GATE_BUSY, account, end_reply_skip, error_reply, lookup_command, set_gate
 from pyredis.core.propagate import prevent
 from pyredis.resp.errors import CommandError
 
@@ -123,6 +123,7 @@ class Turns:
         server = self.server
         self.busy = True
         self._client = c
+        c.last_cmd = lookup_command(server, argv)
         self._mstime = server.mstime
         prevent(c)
         block_for_keys(c, BLOCKED_SCRIPT, [], 0, argv, b"")
