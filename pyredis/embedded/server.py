@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -124,6 +125,8 @@ class Server:
         self._sentinel = sentinel
         self._directives = directives
         self._directory = ""
+        self._forgotten: weakref.finalize[[str, bool], Server] | None = None
+        """Removes the directory, at the latest when the process ends."""
         self._running: Running | None = None
         self._clients: list[Any] = []
         self._own: Any = None
@@ -213,6 +216,7 @@ class Server:
     def _configure(self, config: Config) -> socket.socket | None:
         """Fill the configuration; a socket that keeps the port, if the system chose it."""
         self._directory = tempfile.mkdtemp(prefix="pyredis-")
+        self._forgotten = weakref.finalize(self, shutil.rmtree, self._directory, True)
         config.dir = self._directory
         if self._sentinel is not None:
             self._prepare_sentinel(config)
@@ -284,9 +288,9 @@ class Server:
         self._remove_directory()
 
     def _remove_directory(self) -> None:
-        directory, self._directory = self._directory, ""
-        if directory:
-            shutil.rmtree(directory, ignore_errors=True)
+        self._directory = ""
+        if self._forgotten is not None:
+            self._forgotten()
 
     @property
     def stopped(self) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import os
 import socket
+import subprocess
+import sys
 import threading
 import weakref
 from pathlib import Path
@@ -109,6 +111,12 @@ def test_directives(tmp_path: Path) -> None:
     assert tmp_path.is_dir(), "a directory that was given stays"
     with pytest.raises((FileError, ConfigError), match="Bad directive"):
         pyredis.Server(no_such_thing=1).start()
+
+
+def test_a_server_that_nobody_stops_leaves_no_files() -> None:
+    code = "import pyredis; server = pyredis.Server().start(); server.client.set('a', 1); print(server.directory)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() and not os.path.exists(done.stdout.strip())
 
 
 def test_a_configuration_file(tmp_path: Path) -> None:
