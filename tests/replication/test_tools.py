@@ -48,7 +48,8 @@ def test_redis_cli_follows(tmp_path: Path) -> None:
 def test_several_replicas_share_a_child(tmp_path: Path, diskless: str) -> None:
     """Those that come while others wait, or (by a file) while it is written, get the same snapshot."""
     with group(tmp_path) as servers:
-        delays = ("--repl-diskless-sync-delay", "2", "--rdb-key-save-delay", "5000")
+        # Microseconds for each of some thirty keys: a busy machine must have time to connect all of them.
+        delays = ("--repl-diskless-sync-delay", "4", "--rdb-key-save-delay", "5000" if diskless == "yes" else "120000")
         master = servers.start("ours", "--repl-diskless-sync", diskless, *delays)
         write(master, 1)
         replicas = [servers.start(kind) for kind in (*KINDS, "ours")]
