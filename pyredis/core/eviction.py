@@ -27,23 +27,26 @@ from pyredis.core.memory_meter import Meter
 from pyredis.core.option_kinds import is_automatic
 from pyredis.core.propagate import also_propagate, flush
 from pyredis.keyspace.access import Lfu
-from pyredis.keyspace.evict import Victims
+from pyredis.keyspace.evict import Victim, Victims
 from pyredis.keyspace.state import NOTIFY_EVICTED
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
-    from pyredis.keyspace.db import Database
 
 _LEAST_STEP: Final = 16 << 10
 _LARGEST_STEP: Final = 1 << 20
 """Bytes received after which it is looked again, at least and at most."""
 _AT_ONCE: Final = 64
 """So many keys are chosen at a time."""
-_CROWDED: Final = 0.96
-_FULL: Final = 0.92
+_CROWDED: Final = 0.97
+_FULL: Final = 0.8
 """How full a table of keys may be that must not grow: of places that were ever taken, and of live keys."""
+_LEAST_PER_KEY: Final = 16
+"""Bytes received for a new key, at least."""
 _MOST_FOR_TABLES: Final = 2048
-"""Keys that go at a time to keep a table small; fewer are added between two looks."""
+_LEAST_FOR_TABLES: Final = 640
+"""Keys that go at a time to keep a table small, the least of them however long it takes: hardly more are added between
+two looks."""
 _REFUSED_AGAIN_NS: Final = 50_000_000
 """For so long refusals go on without another look, while nothing is removed."""
 _TINY: Final = 1 << 20
@@ -73,6 +76,7 @@ class Eviction:
         self.credit = 0
         """What may still be received before it is looked again."""
         self.step = 0
+        self.table_step = _LARGEST_STEP
         self.doubt = False
         """True if memory may have been taken that is not resident yet (SETRANGE far behind a string's end)."""
         self.running = False
@@ -179,23 +183,41 @@ class Eviction:
         room = self.limit - max(meter.bound(), meter.used)
         if room > 0 and not self.server.gates & GATE_OOM:
             self.step = self.credit = min(max(room // 16, _LEAST_STEP), _LARGEST_STEP)
+            if room < self.limit - (self.limit >> 2):
+                full = self._mind_tables()
+                self.step = self.credit = _LEAST_STEP if full else min(self.step, self.table_step)
+                if full:
+                    self.relieve()
             return
         if meter.estimate() > self.limit or meter.is_stale(self.limit):
             meter.measure_if_cheap(self.limit)
         self.step = self.credit = _LEAST_STEP
-        if meter.estimate() > self.limit or self._mind_tables() or self.server.gates & GATE_OOM:
-            self.relieve()
+        self.relieve()
 
     def _mind_tables(self) -> int:
-        """How many keys must go lest their table becomes larger than memory allows; a crowded one is made anew."""
+        """How many keys must go lest their table becomes larger than memory allows; a crowded one is made anew.
+
+        ``table_step`` is then so much as may be received before a table could be full.
+        """
+        self.table_step = _LARGEST_STEP
+        if self.victims.policy == "noeviction":
+            return 0
+        meter = self.meter
         for db in self.server.dbs:
             places, more = db.places()
-            if more and len(db) + db.gone > places * _FULL and self.meter.estimate() + more > self.limit:
+            if not more or meter.estimate() + more <= self.limit:
+                continue
+            left = places - len(db) - db.gone
+            self.table_step = max(min(self.table_step, left * _LEAST_PER_KEY), _LEAST_STEP)
+            if left < places * (1 - _FULL):
+                meter.measure_if_cheap(self.limit)
+                if meter.estimate() + more <= self.limit:
+                    continue
                 too_many = len(db) - int(places * _FULL)
+                if left < places * (1 - _CROWDED) and db.gone > places >> 3:
+                    db.rebuild()  # else it is not worth the while: it grows
                 if too_many > 0:
                     return min(too_many, _MOST_FOR_TABLES)
-                if len(db) + db.gone > places * _CROWDED:
-                    db.rebuild()
         return 0
 
     def relieve(self) -> bool:
@@ -287,7 +309,7 @@ class Eviction:
             evicted += len(victims)
             self._remove(victims)
             now = perf_counter_ns()
-            if now > end:
+            if now > end and evicted >= min(least, _LEAST_FOR_TABLES):
                 break
             count = min(2 * count, _AT_ONCE)
             if meter.freed > meter.trust(limit):
@@ -330,12 +352,13 @@ class Eviction:
             self.relieve()
             self.server.after_event()
 
-    def _remove(self, victims: list[tuple[Database, bytes]]) -> None:
+    def _remove(self, victims: list[Victim]) -> None:
         """Take keys away, and tell those who want to know."""
         server, meter = self.server, self.meter
         lazy = server.config.lazyfree_lazy_eviction
         threshold = server.config.latency_monitor_threshold
-        for db, key in victims:
+        for victim in victims:
+            db, key, _ = victim
             value = db.dict.get(key)
             if value is None:
                 continue
@@ -344,6 +367,7 @@ class Eviction:
                 sys.getsizeof(value) if type(value) is bytes else value_bytes(value, _SAMPLES)
             )
             db.delete(key)
+            self.victims.removed(victim)
             value = None
             if threshold:
                 server.note_latency(b"eviction-del", perf_counter_ns() - started)

@@ -14,7 +14,8 @@ beginning to the end of a scan is returned at least once, whatever happens in be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from random import Random
 
 _SWEEP_EVERY = 64
@@ -176,8 +177,8 @@ class KeyIndex:
         rand = rng.random
         return [keys[int(rand() * total)] for _ in range(count)]
 
-    def slots(self, rng: Random, runs: int, length: int) -> list[bytes]:
-        """Return the keys of ``runs`` random runs of slots, stale ones included: the caller knows what is live.
+    def slots(self, rng: Random, runs: int, length: int) -> Iterator[tuple[int, bytes]]:
+        """Give number and key of the slots of ``runs`` random runs, stale ones included: the caller knows what is live.
 
         Keys of neighbouring slots are often neighbours in memory: a run is read several times as fast as slots here
         and there.
@@ -185,13 +186,22 @@ class KeyIndex:
         keys = self.keys
         last = len(keys) - length
         if last <= 0:
-            return keys[:]
+            return iter(enumerate(keys[:]))
         rand = rng.random
-        found: list[bytes] = []
+        found: list[Iterator[tuple[int, bytes]]] = []
         for _ in range(runs):
             at = int(rand() * last)
-            found += keys[at : at + length]
-        return found
+            found.append(enumerate(keys[at : at + length], at))
+        return chain.from_iterable(found)
+
+    def reclaim(self, slot: int, key: bytes) -> None:
+        """Free the slot of ``key``, which was just reported as removed, if that is still ``slot``: O(1)."""
+        keys = self.keys
+        if 0 <= slot < len(keys) and keys[slot] == key and key in self.stale:
+            self.stale.discard(key)
+            last = keys.pop()
+            if slot < len(keys):
+                keys[slot] = last
 
     def check(self, container: Iterable[bytes]) -> None:
         """Raise AssertionError unless the index fits ``container``."""

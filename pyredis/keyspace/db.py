@@ -69,6 +69,7 @@ class Database:
         "gate",
         "gone",
         "guard",
+        "half_rebuilt",
         "hooks",
         "id",
         "index",
@@ -99,7 +100,8 @@ class Database:
         self.blocking_keys: dict[bytes, Any] = {}
         self.hooks = 0
         self.gone = 0
-        """Keys removed while the gate was shut since the table of keys was made anew."""
+        """Keys removed while the gate was shut since the tables were made anew."""
+        self.half_rebuilt = False
         self.gate = False
         self.guard: Callable[[Database, bytes], None] | None = None
         """Told of keys that go or lose fields by themselves, before that counts: a snapshot has to have them."""
@@ -478,26 +480,31 @@ class Database:
 
     def shrink(self) -> None:
         """Give back what tables of many more keys than there are take: O(keys) then, nothing else."""
-        if self.guard is not None:
-            return  # a snapshot knows the database by its table
-        if getsizeof(self.dict) > _SPARSE * len(self.dict) + _SMALL_TABLE:
-            self.rebuild()
+        for table in (self.dict, self.access or {}):
+            if getsizeof(table) > _SPARSE * len(self.dict) + _SMALL_TABLE:
+                self.half_rebuilt = table is self.access
+                self.rebuild()
         if getsizeof(self.expires) > _SPARSE * len(self.expires) + _SMALL_TABLE:
             self.expires = dict(self.expires)
             if self.expiring is not None:
                 self.expiring = KeyIndex(self.expires)
 
     def rebuild(self) -> None:
-        """Make the tables anew, as large as the keys need them: O(keys)."""
+        """Make the table of keys anew, as large as it has to be; the next time that of their uses: O(keys) each."""
         if self.guard is not None:
-            return
-        self.gone = 0
-        self.dict = dict(self.dict)
-        if self.access is not None:
+            return  # a snapshot knows the database by its table
+        if self.access is not None and self.half_rebuilt:
             self.access = dict(self.access)
-        if self.index is not None:
-            self.index.stale = set(self.index.stale)  # the slots stay: scans are under way
-        self.refresh_gate()
+        else:
+            self.dict = dict(self.dict)
+            if self.index is not None:
+                self.index.stale = set(self.index.stale)  # the slots stay: scans are under way
+            self.refresh_gate()
+            if self.access is not None:
+                self.half_rebuilt = True
+                return
+        self.half_rebuilt = False
+        self.gone = 0
 
     def places(self) -> tuple[int, int]:
         """How many keys the table has room for before it becomes larger, and the bytes that this takes then.
@@ -523,6 +530,7 @@ class Database:
         n = len(self.dict)
         self.dict = {}
         self.gone = 0
+        self.half_rebuilt = False
         self.expires = {}
         self.expiring = None
         self.deadlines.clear()

@@ -7,8 +7,10 @@ nearer this comes to the true order.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from pyredis.engines.key_index import KeyIndex
 from pyredis.keyspace.state import KeyspaceState
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 _POOL: Final = 64
 _TRIES: Final = 8
 
-Victim = tuple["Database", bytes]
+Victim = tuple["Database", bytes, int]
+"""The key, and its slot in the index that it was found by (-1: by none)."""
 
 
 class Victims:
@@ -29,8 +32,8 @@ class Victims:
         self.ks = ks
         self.policy = "noeviction"
         self.samples = 5
-        self.pool: list[tuple[int, int, bytes]] = []
-        """(rank, number of the database, key), the lowest rank first: the tick of the last use, or the counter."""
+        self.pool: list[tuple[int, int, int, bytes]] = []
+        """(rank, number of the database, slot, key), the lowest rank first: tick of the last use, or counter."""
         self.next_db = 0
 
     def configure(self, policy: str, samples: int) -> None:
@@ -60,7 +63,7 @@ class Victims:
         if len(dbs) > 1:
             dbs = [min(dbs, key=lambda db: db.deadlines.first(db.expires))]
         for db in dbs:
-            found = [(db, key) for key in db.deadlines.soonest(db.expires, count)]
+            found = [(db, key, -1) for key in db.deadlines.soonest(db.expires, count)]
         return found
 
     def _random(self, count: int) -> list[Victim]:
@@ -70,8 +73,22 @@ class Victims:
             return []
         db = next((db for db in dbs if db.id >= self.next_db), dbs[0])
         self.next_db = db.id + 1
-        index = db.expires_index() if self.policy.startswith("volatile") else db.key_index()
-        return [(db, key) for key in dict.fromkeys(index.choices(self.ks.rng, count))]
+        there = db.expires if self.policy.startswith("volatile") else db.dict
+        for _ in range(_TRIES):
+            slots = {key: slot for slot, key in self._index(db).slots(self.ks.rng, count, 1) if key in there}
+            if slots:
+                return [(db, key, slot) for key, slot in islice(slots.items(), count)]
+        return []
+
+    def _index(self, db: Database) -> KeyIndex:
+        return db.expires_index() if self.policy.startswith("volatile") else db.key_index()
+
+    def removed(self, victim: Victim) -> None:
+        """A key that was chosen has gone: its slot goes at once, or the keys that went would fill the memory."""
+        db, key, slot = victim
+        index = db.expiring if self.policy.startswith("volatile") else db.index
+        if index is not None:
+            index.reclaim(slot, key)
 
     def _least_used(self, count: int) -> list[Victim]:
         volatile = self.policy.startswith("volatile")
@@ -80,35 +97,34 @@ class Victims:
         for _ in range(_TRIES):
             for db in dbs:
                 share = -(-count * (len(db.expires) if volatile else len(db)) // keys)
-                self.pool += self._sample(db, share, volatile)
+                self.pool += self._sample(db, share)
             pool = self.pool
             pool.sort()
             found: list[Victim] = []
             kept = len(pool)
-            last: tuple[int, int, bytes] | None = None
+            last = b""
             for at, entry in enumerate(pool):
                 if len(found) == count:
                     kept = at
                     break
-                rank, number, key = entry
+                rank, number, slot, key = entry
                 db = self.ks.dbs[number]
-                if entry != last and self._rank(db, key, volatile) == rank:  # else it went, or was used since
-                    found.append((db, key))
-                last = entry
+                if key != last and self._rank(db, key, volatile) == rank:  # else it went, or was used since
+                    found.append((db, key, slot))
+                last = key
             self.pool = pool[kept : kept + _POOL]
             if found or not keys:
                 return found
         return []
 
-    def _sample(self, db: Database, count: int, volatile: bool) -> list[tuple[int, int, bytes]]:
-        index = db.expires_index() if volatile else db.key_index()
-        keys = index.slots(self.ks.rng, count, self.samples)
-        states = list(map(db.track_access().get, keys))
+    def _sample(self, db: Database, count: int) -> list[tuple[int, int, int, bytes]]:
+        state = db.track_access().get
         lfu, number = self.ks.lfu, db.id
+        slots = self._index(db).slots(self.ks.rng, count, self.samples)
         if lfu is None:
-            return [(tick, number, key) for tick, key in zip(states, keys, strict=True) if tick is not None]
+            return [(tick, number, slot, key) for slot, key in slots if (tick := state(key)) is not None]
         counter = lfu.counter
-        return [(counter(state), number, key) for state, key in zip(states, keys, strict=True) if state is not None]
+        return [(counter(known), number, slot, key) for slot, key in slots if (known := state(key)) is not None]
 
     def _rank(self, db: Database, key: bytes, volatile: bool) -> int:
         """A key's rank now; -1 if it may not go any more."""
