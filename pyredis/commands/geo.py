@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyredis.core.args import read_zset, syntax_error
+from typing import Final
+
+from pyredis.core.args import read_zset, syntax_error, write_zset
 from pyredis.core.client import Client
 from pyredis.core.command import (
     CMD_DENYOOM,
@@ -18,8 +20,11 @@ from pyredis.core.command import (
 from pyredis.core.geo import get_position, get_unit, position_reply
 from pyredis.core.propagate import rewrite
 from pyredis.core.zsets import add_scores
+from pyredis.engines.zset import ADDED, NO_CHANGE, ZSetObj
+from pyredis.keyspace.modified import modified
+from pyredis.keyspace.state import NOTIFY_ZSET
 from pyredis.lib import geohash
-from pyredis.resp.reply import NULL, NULL_ARRAY, array, bulk
+from pyredis.resp.reply import NULL, NULL_ARRAY, ONE, ZERO, array, bulk
 
 
 @command(
@@ -35,6 +40,8 @@ from pyredis.resp.reply import NULL, NULL_ARRAY, array, bulk
     history=(("6.2.0", "Added the `CH`, `NX` and `XX` options."),),
 )
 def geoadd_command(c: Client, argv: list[bytes]) -> bytes | None:
+    if len(argv) == 5:
+        return _add_one(c, argv)
     nx = xx = ch = False
     at = 2
     while at < len(argv):
@@ -61,6 +68,28 @@ def geoadd_command(c: Client, argv: list[bytes]) -> bytes | None:
     return reply
 
 
+def _add_one(c: Client, argv: list[bytes]) -> bytes:
+    """GEOADD of one member without options; anything that is none fails for its position."""
+    if argv[2].upper() in _OPTIONS:
+        raise syntax_error()
+    score = geohash.encode(*get_position(argv, 2))
+    db, key, config = c.db, argv[1], c.server.config
+    value = write_zset(db, key)
+    if value is None:
+        value = ZSetObj()
+        db.add(key, value)
+    change = value.add(argv[4], float(score), config.zset_max_listpack_entries, config.zset_max_listpack_value)
+    if change == NO_CHANGE:
+        return ZERO
+    if c.server.feeders:
+        rewrite(c, [b"zadd", key, b"%d" % score, argv[4]])  # to the append-only file and to replicas it is one
+    modified(db, key, 1, NOTIFY_ZSET, b"zadd")
+    return ONE if change == ADDED else ZERO
+
+
+_OPTIONS: Final = (b"NX", b"XX", b"CH")
+
+
 @command(
     b"GEODIST",
     -4,
@@ -84,7 +113,7 @@ def geodist_command(c: Client, argv: list[bytes]) -> bytes | None:
     first, second = value.score(argv[2]), value.score(argv[3])
     if first is None or second is None:
         return NULL[c.resp]
-    length = geohash.distance(geohash.decode(first), geohash.decode(second))
+    length = geohash.distance_between(geohash.place(first), geohash.place(second))
     return bulk(geohash.format_distance(length / unit))
 
 
@@ -120,4 +149,4 @@ def geopos_command(c: Client, argv: list[bytes]) -> bytes | None:
     value = read_zset(c.db, argv[1])
     scores = [None if value is None else value.score(member) for member in argv[2:]]
     null = NULL_ARRAY[c.resp]
-    return array([null if score is None else position_reply(geohash.decode(score), c.resp) for score in scores])
+    return array([null if score is None else position_reply(geohash.place(score)[:2], c.resp) for score in scores])

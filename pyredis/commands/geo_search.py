@@ -30,8 +30,8 @@ from pyredis.lib.geohash import (
     Position,
     Shape,
     cells,
-    decode,
     format_distance,
+    place,
     quarters,
     scores_of,
 )
@@ -95,7 +95,7 @@ def _member_position(value: ZSetObj, member: bytes) -> Position:
     score = value.score(member)
     if score is None:
         raise CommandError(b"ERR could not decode requested zset member")
-    return decode(score)
+    return place(score)[:2]
 
 
 def _parse_circle(shape: Shape, argv: list[bytes], at: int) -> None:

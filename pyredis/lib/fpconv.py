@@ -39,9 +39,13 @@ def _strtod(text: bytes) -> float | None:
 
 def parse_double(text: bytes) -> float | None:
     """A double as Redis takes it: the whole of ``text``, no NaN, nothing too large, nor so small that it becomes 0."""
-    if len(text) < 16 and text.isdigit():
-        return float(text)  # the usual case
-    value = _strtod(text)
+    if len(text) < 24 and not text.strip(b"0123456789.-"):
+        try:
+            value: float | None = float(text)  # the usual case
+        except ValueError:
+            return None
+    else:
+        value = _strtod(text)
     if value is None:
         return None
     if not value:

@@ -12,6 +12,7 @@ last digit of a distance, and which of two cells a point at the border is in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from math import asin, cos, inf, isinf, nan, pi, sin, sqrt
 from typing import Final
 
@@ -33,6 +34,8 @@ Position = tuple[float, float]
 """Longitude and latitude."""
 Found = tuple[float, bytes, float, Position]
 """The distance from a centre in metres, the member, its score and its position."""
+Place = tuple[float, float, float, float, float]
+"""Longitude and latitude, both again in radians, and the cosine of the latitude."""
 Cell = tuple[int, int]
 """Interval numbers of longitude and latitude."""
 
@@ -83,6 +86,14 @@ def decode(score: float) -> Position:
     return _center(int(digits[::2], 2), int(digits[1::2], 2))
 
 
+@lru_cache(maxsize=1 << 14)
+def place(score: float) -> Place:
+    """What distances are computed from. Scores that are looked at again and again are decoded once: a few megabytes."""
+    longitude, latitude = decode(score)
+    radians = latitude * _RADIANS
+    return longitude, latitude, longitude * _RADIANS, radians, cos(radians)
+
+
 def _center(x: int, y: int) -> Position:
     """The middle of a cell of step 26."""
     west, east = _bounds(x, MAX_STEP, MAX_LONGITUDE)
@@ -118,6 +129,16 @@ def distance(a: Position, b: Position) -> float:
     lat1, lat2 = a[1] * _RADIANS, b[1] * _RADIANS
     u = sin((lat2 - lat1) / 2)
     root = sqrt(u * u + cos(lat1) * cos(lat2) * v * v)
+    return _DIAMETER * asin(root) if root <= 1.0 else nan
+
+
+def distance_between(a: Place, b: Place) -> float:
+    """As :func:`distance`."""
+    v = sin((b[2] - a[2]) / 2)
+    if v == 0.0:
+        return EARTH_RADIUS * abs(b[3] - a[3])
+    u = sin((b[3] - a[3]) / 2)
+    root = sqrt(u * u + a[4] * b[4] * v * v)
     return _DIAMETER * asin(root) if root <= 1.0 else nan
 
 
@@ -180,7 +201,7 @@ class Shape:
             return _select_circle(self.center, self.radius * self.unit, frame, pairs, limit)
         found: list[Found] = []
         for member, score in pairs:
-            position = decode(score)
+            position = place(score)[:2]
             length = self._distance_in_box(position)
             if length is not None:
                 found.append((length, member, score, position))
@@ -192,34 +213,22 @@ class Shape:
 def _select_circle(
     center: Position, radius: float, frame: Frame, pairs: Iterable[tuple[bytes, float]], limit: int
 ) -> list[Found]:
-    """`decode` and `distance` for many members, written out: half the time."""
+    """`distance` for many members, written out: half the time. Most of those outside are seen to be by the frame."""
     found: list[Found] = []
     lon1, lat1 = center[0] * _RADIANS, center[1] * _RADIANS
     cos1 = cos(lat1)
-    west, east, south, north = frame.intervals()
+    west, east = frame.longitudes()
+    south, north = frame.south, frame.north
     for member, score in pairs:
-        digits = f"{int(score):054b}"
-        y = int(digits[1::2], 2)
-        if y < south or y > north:
+        longitude, latitude, lon2, lat2, cos2 = place(score)
+        if latitude < south or latitude > north or longitude < west or longitude > east:
             continue
-        x = int(digits[::2], 2)
-        if x < west or x > east:
-            continue
-        if x < _CELLS:
-            longitude = (-180.0 + x / _CELLS * 360.0 + (-180.0 + (x + 1) / _CELLS * 360.0)) / 2
-        else:
-            longitude = MAX_LONGITUDE
-        if y < _CELLS:
-            latitude = (-MAX_LATITUDE + y / _CELLS * _LATITUDES + (-MAX_LATITUDE + (y + 1) / _CELLS * _LATITUDES)) / 2
-        else:
-            latitude = MAX_LATITUDE
-        lat2 = latitude * _RADIANS
-        v = sin((longitude * _RADIANS - lon1) / 2)
+        v = sin((lon2 - lon1) / 2)
         if v == 0.0:
             length = EARTH_RADIUS * abs(lat2 - lat1)
         else:
             u = sin((lat2 - lat1) / 2)
-            root = sqrt(u * u + cos1 * cos(lat2) * v * v)
+            root = sqrt(u * u + cos1 * cos2 * v * v)
             length = _DIAMETER * asin(root) if root <= 1.0 else nan
         if not length > radius:
             found.append((length, member, score, (longitude, latitude)))
@@ -250,16 +259,10 @@ class Frame:
             if sine < 1.0:
                 self.aside = 2 * asin(sine) / _RADIANS + 1e-5
 
-    def intervals(self) -> tuple[float, float, float, float]:
-        """The numbers of the intervals at step 26: westmost, eastmost, southmost and northmost."""
-        south = (self.south + MAX_LATITUDE) / _LATITUDES * _CELLS - 1
-        north = (self.north + MAX_LATITUDE) / _LATITUDES * _CELLS + 1
-        west = (self.longitude - self.aside + MAX_LONGITUDE) / 360.0 * _CELLS - 1
-        east = (self.longitude + self.aside + MAX_LONGITUDE) / 360.0 * _CELLS + 1
-        if west < 0 or east > _CELLS:
-            west, east = -inf, inf  # across the date line
-        # Scores beyond the last interval are decoded as the northern limit.
-        return west, east, south, north if north < _CELLS else inf
+    def longitudes(self) -> tuple[float, float]:
+        """The westmost and the eastmost; all there are where it reaches across the date line."""
+        west, east = self.longitude - self.aside, self.longitude + self.aside
+        return (west, east) if west >= -MAX_LONGITUDE and east <= MAX_LONGITUDE else (-inf, inf)
 
     def touches(self, cell: Cell, step: int) -> bool:
         """Whether the cell (none beyond the last ones) and the frame have anything in common."""
