@@ -187,7 +187,7 @@ class Eviction:
                 full = self._mind_tables()
                 self.step = self.credit = _LEAST_STEP if full else min(self.step, self.table_step)
                 if full:
-                    self.relieve()
+                    self.relieve(full)
             return
         if meter.estimate() > self.limit or meter.is_stale(self.limit):
             meter.measure_if_cheap(self.limit)
@@ -220,10 +220,14 @@ class Eviction:
                     return min(too_many, _MOST_FOR_TABLES)
         return 0
 
-    def relieve(self) -> bool:
-        """Evict until memory is within the limit, time is over or nothing may go; False in the last case."""
+    def relieve(self, full: int = -1) -> bool:
+        """Evict until memory is within the limit, time is over or nothing may go; False in the last case.
+
+        ``full`` is what :meth:`_mind_tables` has said, if it was asked.
+        """
         server, meter = self.server, self.meter
-        full = self._mind_tables()
+        if full < 0:
+            full = self._mind_tables()
         if not full and meter.estimate() <= self.limit:
             self._within_limit()
             set_gate(server, GATE_OOM, False)
