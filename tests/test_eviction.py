@@ -354,6 +354,23 @@ def test_what_frees_memory_ends_the_refusals(client: RawClient) -> None:
     assert client.call("SET", "a", "b") == b"+OK\r\n"
 
 
+def test_scripts_while_memory_is_short(client: RawClient) -> None:
+    """As redis-server 7.0.15 answers; a script that has written may go on."""
+    client.call("SET", "k", "v")
+    limit(client, 1, "noeviction")
+    for script, starts in (
+        ("return redis.call('set','x','y')", OOM[:-2] + b" script: 71e6319f97b0fe8bdfa1c5df3ce4489946dda479, on @user"),
+        ("return redis.call('get','k')", b"$1\r\nv\r\n"),
+        ("redis.call('get','k'); return redis.pcall('set','x','y')", OOM),
+        ('#!lua\nreturn redis.call("set","x","y")', OOM),
+        ('#!lua\nreturn redis.call("get","k")', OOM),
+        ('#!lua flags=allow-oom\nreturn redis.call("set","x","y")', b"+OK\r\n"),
+        ('#!lua flags=no-writes\nreturn redis.call("get","k")', b"$1\r\nv\r\n"),
+        ("redis.call('del','k'); return redis.call('set','x','y')", b"+OK\r\n"),
+    ):
+        assert client.call("EVAL", script, 0).startswith(starts), script
+
+
 # --- clients --------------------------------------------------------------------------------------------------------
 
 

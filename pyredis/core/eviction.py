@@ -284,9 +284,12 @@ class Eviction:
         server = self.server
         if not self.limit:
             return False
+        if not server.gates & GATE_OOM:
+            self.look()
+            return bool(server.gates & GATE_OOM)
         signs = server.dirty + server.stat_expired_keys + server.stat_expired_subkeys + len(server.clients)
         now = perf_counter_ns()
-        if server.gates & GATE_OOM and signs == self.signs and now - self.meter.measured_at < _REFUSED_AGAIN_NS:
+        if signs == self.signs and now - self.meter.measured_at < _REFUSED_AGAIN_NS:
             return True
         self.signs = signs
         self.meter.measure_if_cheap(self.limit)
