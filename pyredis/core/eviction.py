@@ -175,6 +175,7 @@ class Eviction:
         if not self.limit:
             self.credit = self.step = _LEAST_STEP
             return
+        self.server.set_ticks()
         meter = self.meter
         meter.received += self.step - self.credit
         if self.doubt and meter.is_rested():

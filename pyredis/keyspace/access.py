@@ -2,7 +2,7 @@
 
 Under the LFU policies the number is ``minutes << 8 | counter``: when the counter was last looked at (Unix minutes, 16
 bits) and how often the key is used, on a logarithmic scale of 0 to 255. Otherwise it is the tick of the last use, a
-tick being a tenth of a second: one number that all uses of that time share. Nothing is kept while nobody needs it.
+tick being a hundredth of a second: one number that all uses of that time share. Nothing is kept while nobody needs it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-TICKS: Final = 10
+TICKS: Final = 100
 """Ticks in a second."""
 NEW_COUNTER: Final = 5
 """A new key's counter: not the lowest, or it would go before it can be used again."""

@@ -32,8 +32,8 @@ class Victims:
         self.ks = ks
         self.policy = "noeviction"
         self.samples = 5
-        self.pool: list[tuple[int, int, int, bytes]] = []
-        """(rank, number of the database, slot, key), the lowest rank first: tick of the last use, or counter."""
+        self.pool: list[tuple[int, int, bytes, int]] = []
+        """(rank, number of the database, key, slot), the lowest rank first: tick of the last use, or counter."""
         self.next_db = 0
 
     def configure(self, policy: str, samples: int) -> None:
@@ -107,7 +107,7 @@ class Victims:
                 if len(found) == count:
                     kept = at
                     break
-                rank, number, slot, key = entry
+                rank, number, key, slot = entry
                 db = self.ks.dbs[number]
                 if key != last and self._rank(db, key, volatile) == rank:  # else it went, or was used since
                     found.append((db, key, slot))
@@ -117,14 +117,14 @@ class Victims:
                 return found
         return []
 
-    def _sample(self, db: Database, count: int) -> list[tuple[int, int, int, bytes]]:
+    def _sample(self, db: Database, count: int) -> list[tuple[int, int, bytes, int]]:
         state = db.track_access().get
         lfu, number = self.ks.lfu, db.id
         slots = self._index(db).slots(self.ks.rng, count, self.samples)
         if lfu is None:
-            return [(tick, number, slot, key) for slot, key in slots if (tick := state(key)) is not None]
+            return [(tick, number, key, slot) for slot, key in slots if (tick := state(key)) is not None]
         counter = lfu.counter
-        return [(counter(known), number, slot, key) for slot, key in slots if (known := state(key)) is not None]
+        return [(counter(known), number, key, slot) for slot, key in slots if (known := state(key)) is not None]
 
     def _rank(self, db: Database, key: bytes, volatile: bool) -> int:
         """A key's rank now; -1 if it may not go any more."""
