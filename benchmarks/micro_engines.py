@@ -105,12 +105,16 @@ def set_rows(size: int, rng: random.Random) -> list[Row]:
 def hash_rows(size: int, rng: random.Random) -> list[Row]:
     """Operations on a hash of ``size`` fields."""
     o = HashObj()
-    o.set_pairs([word for i in range(size) for word in (b"f:%d" % i, b"%d" % i)], 0, 128, 64)
+    o.set_many([b"f:%d" % i for i in range(size)], [b"%d" % i for i in range(size)], 128, 64)
     present = [(b"f:%d" % rng.randrange(size),) for _ in range(OPS)]
     rows: list[Row] = [
         ("hash: get", o.get, present),
         ("hash: set a present field", lambda f: o.set(f, b"value", 128, 64), present),
-        ("hash: set two fields", lambda *a: o.set_pairs(a, 0, 128, 64), [(f, b"1", b"f:1", b"2") for (f,) in present]),
+        (
+            "hash: set two fields",
+            lambda *fields: o.set_many(fields, (b"1", b"2"), 128, 64),
+            [(f, b"f:1") for (f,) in present],
+        ),
         ("hash: random field", o.random, [(rng,)] * OPS),
         ("hash: scan step of 10", o.scan, [(rng.randrange(1, size), 10) for _ in range(OPS)]),
     ]
