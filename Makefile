@@ -61,6 +61,7 @@ format: $(VENV)/.stamp-dev  ## ruff: fix what it can and format
 
 types: $(VENV)/.stamp-dev  ## mypy --strict on the package
 	$(BIN)/mypy --strict pyredis
+	$(BIN)/mypy benchmarks
 
 check: lint types test  ## everything that must pass before a change lands
 
