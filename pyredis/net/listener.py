@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import ssl
+from contextlib import suppress
 from typing import Final
 
 from pyredis.core.server import Server
@@ -235,6 +236,9 @@ class _Listener:
             self.accepting.close()
         else:
             self.task.cancel()
+            # asyncio's loop listens before it says so; were that left, it would miss the next socket of this number.
+            with suppress(NotImplementedError, RuntimeError):
+                self.task.get_loop().remove_reader(self.sock.fileno())
         self.sock.close()
 
 
