@@ -139,6 +139,7 @@ class App:
             self.server.flush_client(c)
             c.conn.close(True)
         await asyncio.sleep(0)
+        self.server.eviction.meter.end()
 
     def _check_clients(self) -> None:
         """Idle clients go; soft output limits are looked at."""

@@ -69,6 +69,11 @@ class Meter:
             self.base_resident = self.heap.resident()
         return self.heap
 
+    def end(self) -> None:
+        """Measure no more."""
+        if self.heap is not None:
+            self.heap.close()
+
     def resident(self) -> int:
         """All of the process that is resident, the program included."""
         return self.begin().resident()

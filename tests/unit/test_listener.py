@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,14 @@ async def test_the_next_server_is_heard(tmp_path: Path, turns: int) -> None:
         async with asyncio.timeout(20):
             assert await reader.readline() == b"+PONG\r\n"
         writer.close()
+
+
+async def test_no_file_stays_open(tmp_path: Path) -> None:
+    async with running(tmp_path):
+        pass
+    open_before = len(os.listdir("/proc/self/fd"))
+    for _ in range(10):
+        async with running(tmp_path) as (_, client):
+            await client.ping()
+    await asyncio.sleep(0)
+    assert len(os.listdir("/proc/self/fd")) <= open_before + 1
