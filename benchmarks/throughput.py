@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from benchmarks import scripts
 from benchmarks.servers import Server, busy_seconds
 from benchmarks.wire import encode
 
@@ -88,6 +89,11 @@ ROWS = (
     Row("GET_TLS", 2, "SET", ("GET", _KEY), tls=True),
     Row("SET_TRACKING", 1, "", ("SET", _KEY, "xxx"), ("--enable-tracking",)),
     Row("GET_TRACKING", 1, "SET", ("GET", _KEY), ("--enable-tracking",)),
+    Row("EVALSHA_1", 1, "SCRIPTS", scripts.call("1", "0")),
+    Row("EVALSHA_GET", 1, "SCRIPTS", scripts.call("GET", "1", _KEY)),
+    Row("EVALSHA_LIMITER", 4, "SCRIPTS", scripts.call("LIMITER", "1", "limiter:__rand_int__", "60000", "100")),
+    Row("EVALSHA_100_SETS", 20, "SCRIPTS", scripts.call("100_SETS", "1", _KEY)),
+    Row("EVALSHA_CJSON", 40, "SCRIPTS", scripts.call("CJSON", "1", scripts.DOCUMENT_KEY)),
     Row("GEOSEARCH_10", 2, "GEOADD", ("GEOSEARCH", "mygeo", *["FROMLONLAT", "15.5", "15.5", "BYRADIUS", "200", "km"])),
 )
 
@@ -154,6 +160,11 @@ def fill(server: Server, row: Row, requests: int, keyspace: int) -> None:
             (encode(b"XADD", b"mystream", b"%d-1" % (i + 1), b"field", b"value") for i in range(1000)),
             (encode(b"XGROUP", b"CREATE", b"mystream", b"group", b"0"),),
             (encode(b"XREADGROUP", b"GROUP", b"group", b"me", b"COUNT", b"100", b"STREAMS", b"mystream", b">"),),
+        )
+    elif row.fill == "SCRIPTS":
+        values = itertools.chain(
+            (encode(b"SCRIPT", b"LOAD", text.encode()) for text in scripts.ALL.values()),
+            (encode(b"SET", scripts.DOCUMENT_KEY.encode(), scripts.DOCUMENT),),
         )
     elif row.fill == "SETBIT":
         values = (encode(b"SETBIT", b"mybits", b"%d" % (i * 37), b"1") for i in range(1000))
