@@ -1,8 +1,4 @@
-"""The commands as ACL rules see them: a bit each, by original name, in categories.
-
-A rule may also name a command of Redis 7.0 that is not here (yet): files written for Redis must load, and be kept and
-shown as they are. Such a command has its bit, and nothing else.
-"""
+"""The commands as ACL rules see them: a bit each, by original name, in categories."""
 
 from __future__ import annotations
 
@@ -18,31 +14,6 @@ CATEGORIES: Final = {name: bit for bit, name in ACL_CATEGORY_NAMES}
 
 _DESCRIBED: Final = 700
 """Users are described as Redis 7.0 does: newer commands have no say in which categories fit."""
-
-_ABSENT: Final[dict[str, str]] = {
-    "slow": (
-        "acl cluster cluster|countkeysinslot cluster|getkeysinslot cluster|help cluster|info cluster|keyslot "
-        "cluster|links cluster|myid cluster|nodes cluster|shards cluster|slots function module module|help script"
-    ),
-    "slow admin dangerous": (
-        "bgrewriteaof bgsave cluster|addslots cluster|addslotsrange cluster|bumpepoch cluster|count-failure-reports "
-        "cluster|delslots cluster|delslotsrange cluster|failover cluster|flushslots cluster|forget cluster|meet "
-        "cluster|replicas cluster|replicate cluster|reset cluster|saveconfig cluster|set-config-epoch cluster|setslot "
-        "cluster|slaves failover module|list module|load module|loadex module|unload psync replconf replicaof save "
-        "slaveof sync"
-    ),
-    "fast admin dangerous": "lastsave",
-    "slow connection": "client|caching client|tracking",
-    "fast connection": "asking readonly readwrite",
-    "slow scripting": (
-        "eval eval_ro evalsha evalsha_ro fcall fcall_ro function|dump function|help function|kill function|list "
-        "function|stats script|debug script|exists script|flush script|help script|kill script|load"
-    ),
-    "slow scripting write": "function|delete function|flush function|load function|restore",
-    "slow keyspace read": "dump",
-    "slow keyspace write dangerous": "migrate restore restore-asking",
-}
-"""Categories → commands of Redis 7.0 which pyredis had not when this was written; those that are declared count."""
 
 
 class AclCommands:
@@ -106,11 +77,3 @@ def _all(compat: int, sentinel: bool) -> Iterator[tuple[bytes, int, bool]]:
             version = max(version_number(spec.since), version_number(one.since))
             if version <= compat:
                 yield one.fullname, one.acl, version <= _DESCRIBED
-    if sentinel:
-        return
-    for categories, names in _ABSENT.items():
-        acl = 0
-        for word in categories.split():
-            acl |= CATEGORIES[word.encode()]
-        for name in names.split():
-            yield name.encode(), acl, True
