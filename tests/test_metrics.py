@@ -152,7 +152,7 @@ def test_values(monitored: Monitored) -> None:
     assert one("pyredis_keys", db="db0", type="string") == 2 and one("pyredis_keys", db="db3", type="list") == 50
     assert one("pyredis_key_bytes", db="db3", type="list") > 50 * 20
     assert one("pyredis_event_loop_lag_seconds_count") >= 0 and one("pyredis_gc_pause_seconds_count") >= 0
-    assert one("redis_memory_used_bytes") > 1 << 20
+    assert one("redis_memory_used_rss_bytes") > 1 << 20 and one("redis_memory_used_bytes") > 0
     labels = next(dict(labels) for name, labels in found if name == "redis_instance_info")
     assert labels["role"] == "master" and labels["tcp_port"] == str(monitored.server.port)
     assert labels["run_id"] == client.info("server")["run_id"] and len(labels["master_replid"]) == 40

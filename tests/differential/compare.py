@@ -93,6 +93,7 @@ def full_name(argv: Argv) -> bytes:
         b"MODULE",
         b"SCRIPT",
         b"FUNCTION",
+        b"CLUSTER",
     ):
         return name + b"|" + argv[1].upper()
     return name

@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], bool, bool]] = {
     "pubsub": (("pubsub",), False, True),
     "connection": (("connection", "server"), True, True),
     "scripting": (("scripting",), True, False),
+    "cluster": (("cluster",), True, False),
 }
 
 

@@ -20,7 +20,7 @@ ORACLE = "/usr/bin/redis-sentinel"
 NAME = "mymaster"
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Until ``condition`` is true; errors of a server that cannot be reached count as false."""
     deadline = time.monotonic() + seconds
     last: object = None
@@ -292,7 +292,7 @@ class Cluster:
         peers = [p for p in sentinel.sentinels() if p["flags"] == "sentinel"]
         return len(linked) == replicas and len(peers) == len(self.sentinels) - 1
 
-    def wait_for_switch(self, old_port: int, seconds: float = 30) -> int:
+    def wait_for_switch(self, old_port: int, seconds: float = 60) -> int:
         """All sentinels agree on another master; its port."""
         ports: set[int] = set()
 
