@@ -99,7 +99,7 @@ ESCAPES = [
     "setmetatable(KEYS, {__index = _G}) return KEYS.x",
     "_VERSION = 1",
     "local _ENV = {} return redis.call('ping')",
-    "return collectgarbage('stop') or 1",
+    "collectgarbage('stop') return collectgarbage('restart') or 1",
     "return setmetatable({}, {__gc = function() error('x') end}) and collectgarbage()",
     "return unpack({}, 1, 1e8)",
     "return string.rep('x', -1e300)",
