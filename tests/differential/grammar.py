@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from pyredis.commands import all as _declared
-from pyredis.core.command import COMMANDS, CommandSpec
+from pyredis.core.command import CMD_ONLY_SENTINEL, COMMANDS, CommandSpec
 from pyredis.core.compat import known_arguments, version_number
 from pyredis.core.usage import Argument, parse_usage
 from tests.differential import pools
@@ -192,9 +192,14 @@ def line_of(spec: CommandSpec) -> Line:
 
 
 def declared() -> dict[bytes, CommandSpec]:
-    """All commands and subcommands of the oracle's release that have a body: full upper-case name → declaration."""
+    """All commands and subcommands of the oracle's release that have a body: full upper-case name → declaration.
+
+    A sentinel's own take no part, whether another test has imported them or not.
+    """
     found: dict[bytes, CommandSpec] = {}
     for name, spec in COMMANDS.items():
+        if spec.flags & CMD_ONLY_SENTINEL:
+            continue
         if spec.proc is not None:
             found[name] = spec
         for sub in spec.subs.values():
