@@ -210,6 +210,11 @@ def described(reply: Node) -> list[tuple[bytes, object]]:
 def test_descriptions(clients: tuple[RawClient, RawClient], what: str) -> None:
     """Names, order and kinds of all fields, and the values that must agree."""
     args = [] if what == "MASTERS" else [NAME]
+    # A test before may have made them connect anew.
+    wait_for(
+        lambda: not any(b"disconnected" in client.call("SENTINEL", what, *args) for client in clients),
+        "both are connected",
+    )
     ours, theirs = [tree(client.call("SENTINEL", what, *args)) for client in clients]
     if what == "MASTER":
         ours, theirs = Node("*", (ours,)), Node("*", (theirs,))
