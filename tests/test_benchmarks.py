@@ -61,7 +61,7 @@ def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     with subprocess.Popen(command(tmp_path, *options), cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         deadline = time.monotonic() + 60
-        while len(pids := children.read_text().split()) < 3:  # two servers and the load generator
+        while not _measuring(pids := children.read_text().split()):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -71,6 +71,11 @@ def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     assert not list(tmp_path.iterdir())
+
+
+def _measuring(pids: list[str]) -> bool:
+    """Two servers and the load generator are there, the latter as the program that it is to be."""
+    return len(pids) == 3 and Path(f"/proc/{pids[-1]}/comm").read_text() == "redis-benchmark\n"
 
 
 def test_unknown_row(tmp_path: Path) -> None:

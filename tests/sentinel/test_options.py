@@ -140,6 +140,7 @@ def test_announced_address(cluster: Cluster) -> None:
         assert hidden.call("SENTINEL", "CONFIG", "SET", name, value) == "OK"
     wait_for(lambda: [(p["ip"], p["port"]) for p in other.sentinels()] == [("127.0.0.9", str(port))], "it has moved")
     assert f"+sentinel-address-switch master {NAME}" in other.log() or "+sentinel sentinel" in other.log()
+    wait_for(lambda: len(hidden.sentinels()) == 1, "the other one is known where it is")
     assert other.call("SENTINEL", "CONFIG", "SET", "announce-ip", "127.0.0.8") == "OK"
     wait_for(lambda: [p["ip"] for p in hidden.sentinels()] == ["127.0.0.8"], "the other one, too")
     assert f"+sentinel-address-switch master {NAME} 127.0.0.1 {cluster.servers[0].port} ip 127.0.0.8" in hidden.log()
