@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING, Final
@@ -148,8 +149,7 @@ class Backups(BackupState):
                 os.fsync(new.fileno())
         self._verify(temporary)
         os.utime(temporary, (now, now))
-        taken = set(os.listdir(directory))
-        name = _name(dbfilename, now, taken)
+        name = _name(dbfilename, now, os.listdir(directory))
         os.replace(temporary, os.path.join(directory, name))
         _sync_directory(directory)
         names = find_backups(directory, dbfilename)
@@ -226,14 +226,14 @@ def _second_name(path: str, temporary: str) -> int:
         return os.open(path, os.O_RDONLY)
 
 
-def _name(dbfilename: str, now: int, taken: set[str]) -> str:
+def _name(dbfilename: str, now: int, there: Iterable[str]) -> str:
+    """A name that comes behind all copies of the same second: one that is free may be that of an older one removed."""
     stem, extension = os.path.splitext(dbfilename)
-    stem = f"{stem}-{strftime(_TIME, gmtime(now))}"
-    name, number = stem + extension, 0
-    while name in taken:
-        number += 1
-        name = f"{stem}-{number}{extension}"
-    return name
+    second = strftime(_TIME, gmtime(now))
+    pattern = pattern_of(dbfilename)
+    orders = [_order(match[1]) for name in there if (match := pattern.fullmatch(name))]
+    numbers = [number for other, number in orders if other == second]
+    return f"{stem}-{second}{f'-{max(numbers) + 1}' if numbers else ''}{extension}"
 
 
 def _remove(path: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pyredis.cli.restore import main as restore
+from pyredis.persistence import backups
 from tests.support.damage import ours
 from tests.support.inprocess import refusal, running
 from tests.support.raw import RawClient
@@ -59,6 +60,16 @@ async def test_every_snapshot(tmp_path: Path) -> None:
         async with running(directory) as (_, client):
             values.append(await client.get("n"))
     assert sorted(values) == [b"2", b"3", b"4"]
+
+
+def test_names_of_one_second() -> None:
+    """The name of a copy that was removed is not given to a newer one, which would then count as the oldest."""
+    there = [backups._name("dump.rdb", 0, [])]
+    for _ in range(4):
+        there.append(backups._name("dump.rdb", 0, there))
+        del there[0]
+    assert there == ["dump-19700101T000000Z-4.rdb"]
+    assert backups._name("dump.rdb", 1, there) == "dump-19700101T000001Z.rdb"
 
 
 @pytest.mark.asyncio
