@@ -113,7 +113,7 @@ def geodist_command(c: Client, argv: list[bytes]) -> bytes | None:
     first, second = value.score(argv[2]), value.score(argv[3])
     if first is None or second is None:
         return NULL[c.resp]
-    length = geohash.distance_between(geohash.place(first), geohash.place(second))
+    length = geohash.distance(geohash.place(first), geohash.place(second))
     return bulk(geohash.format_distance(length / unit))
 
 

@@ -89,7 +89,10 @@ def decode(score: float) -> Position:
 @lru_cache(maxsize=1 << 14)
 def place(score: float) -> Place:
     """What distances are computed from. Scores that are looked at again and again are decoded once: a few megabytes."""
-    longitude, latitude = decode(score)
+    return _place_at(*decode(score))
+
+
+def _place_at(longitude: float, latitude: float) -> Place:
     radians = latitude * _RADIANS
     return longitude, latitude, longitude * _RADIANS, radians, cos(radians)
 
@@ -116,27 +119,16 @@ def text(score: float) -> bytes:
 # --- distances ------------------------------------------------------------------------------------------------------
 
 
-def latitude_distance(a: float, b: float) -> float:
+def latitude_distance(a: Place, b: Place) -> float:
     """Along a meridian, in metres."""
-    return EARTH_RADIUS * abs(b * _RADIANS - a * _RADIANS)
+    return EARTH_RADIUS * abs(b[3] - a[3])
 
 
-def distance(a: Position, b: Position) -> float:
+def distance(a: Place, b: Place) -> float:
     """Along a great circle (haversine), in metres."""
-    v = sin((b[0] * _RADIANS - a[0] * _RADIANS) / 2)
-    if v == 0.0:
-        return latitude_distance(a[1], b[1])
-    lat1, lat2 = a[1] * _RADIANS, b[1] * _RADIANS
-    u = sin((lat2 - lat1) / 2)
-    root = sqrt(u * u + cos(lat1) * cos(lat2) * v * v)
-    return _DIAMETER * asin(root) if root <= 1.0 else nan
-
-
-def distance_between(a: Place, b: Place) -> float:
-    """As :func:`distance`."""
     v = sin((b[2] - a[2]) / 2)
     if v == 0.0:
-        return EARTH_RADIUS * abs(b[3] - a[3])
+        return latitude_distance(a, b)
     u = sin((b[3] - a[3]) / 2)
     root = sqrt(u * u + a[4] * b[4] * v * v)
     return _DIAMETER * asin(root) if root <= 1.0 else nan
@@ -187,24 +179,25 @@ class Shape:
         aside = nan if isinf(at) else width / EARTH_RADIUS / cos(at * _RADIANS) / _RADIANS
         return longitude - aside, latitude - up, longitude + aside, latitude + up
 
-    def _distance_in_box(self, position: Position) -> float | None:
+    def _distance_in_box(self, center: Place, there: Place) -> float | None:
         """The distance from the centre in metres, None outside."""
-        if latitude_distance(position[1], self.center[1]) > self.height * self.unit / 2:
+        if latitude_distance(there, center) > self.height * self.unit / 2:
             return None
-        if distance(position, (self.center[0], position[1])) > self.width * self.unit / 2:
+        if distance(there, (center[0], there[1], center[2], there[3], there[4])) > self.width * self.unit / 2:
             return None
-        return distance(self.center, position)
+        return distance(center, there)
 
     def select(self, frame: Frame, pairs: Iterable[tuple[bytes, float]], limit: int = 0) -> list[Found]:
         """Those of the members (with scores of :func:`cells`) that are inside; with a limit, the first ones."""
         if self.radius is not None:
             return _select_circle(self.center, self.radius * self.unit, frame, pairs, limit)
         found: list[Found] = []
+        center = _place_at(*self.center)
         for member, score in pairs:
-            position = place(score)[:2]
-            length = self._distance_in_box(position)
+            there = place(score)
+            length = self._distance_in_box(center, there)
             if length is not None:
-                found.append((length, member, score, position))
+                found.append((length, member, score, there[:2]))
                 if len(found) == limit:
                     break
         return found
@@ -215,8 +208,7 @@ def _select_circle(
 ) -> list[Found]:
     """`distance` for many members, written out: half the time. Most of those outside are seen to be by the frame."""
     found: list[Found] = []
-    lon1, lat1 = center[0] * _RADIANS, center[1] * _RADIANS
-    cos1 = cos(lat1)
+    _, _, lon1, lat1, cos1 = _place_at(*center)
     west, east = frame.longitudes()
     south, north = frame.south, frame.north
     for member, score in pairs:
