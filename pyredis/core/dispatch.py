@@ -389,10 +389,10 @@ def process_command(c: Client, argv: list[bytes]) -> None:
         reject(c, cmd, refusal)
         return
     if server.gates & GATE_PAUSED and paused(server, c, cmd):
-        _park(c, argv, server.paused_clients)
+        park(c, argv, server.paused_clients)
         return
     if server.gates & GATE_BUSY and c.flags & CLIENT_MASTER:
-        _park(c, argv, server.scripts.parked)
+        park(c, argv, server.scripts.parked)
         return
     if c.flags & CLIENT_MULTI and cmd.fullname not in _NOT_QUEUED:
         assert c.multi is not None
@@ -472,7 +472,7 @@ def _refusal(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     return None
 
 
-def _park(c: Client, argv: list[bytes], where: dict[Client, None]) -> None:
+def park(c: Client, argv: list[bytes], where: dict[Client, None]) -> None:
     """Keep a command, and all that follow, until the client is taken out of there."""
     c.flags |= CLIENT_PAUSED
     where[c] = None

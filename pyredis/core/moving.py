@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pyredis.core.client import CLIENT_DIRTY_CAS, CLIENT_MASTER, CLIENT_PAUSED, Client
-from pyredis.core.dispatch import GATE_MOVING, refresh_fast, set_gate
+from pyredis.core.dispatch import GATE_MOVING, park, set_gate
 from pyredis.core.keyspec import KeysError, extract_keys
 from pyredis.keyspace.state import HOOK_WATCH
 
@@ -85,10 +85,7 @@ class Moving:
         """Whether a command has to wait; then it stands in front of what the client sent, to be run anew."""
         if c.flags & CLIENT_MASTER or not self._names_moving(c, cmd, argv):
             return False
-        c.flags |= CLIENT_PAUSED
-        self.waiting[c] = None
-        c.pending.insert(0, argv)
-        refresh_fast(c)
+        park(c, argv, self.waiting)
         return True
 
     def _names_moving(self, c: Client, cmd: Command, argv: list[bytes]) -> bool:
