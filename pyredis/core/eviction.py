@@ -25,7 +25,7 @@ from pyredis.core.dispatch import set_gate
 from pyredis.core.memory import value_bytes
 from pyredis.core.memory_meter import Meter
 from pyredis.core.option_kinds import is_automatic
-from pyredis.core.propagate import also_propagate, flush
+from pyredis.core.propagate import propagate_removed
 from pyredis.keyspace.access import Lfu
 from pyredis.keyspace.evict import Victim, Victims
 from pyredis.keyspace.state import NOTIFY_EVICTED
@@ -322,8 +322,6 @@ class Eviction:
             count = min(2 * count, _AT_ONCE)
             if meter.freed > meter.trust(limit):
                 meter.measure_if_cheap(self.limit)
-        if server.also_propagate and not server.nesting and not server.executing:
-            flush(server)
         server.note_latency(b"eviction-cycle", now - started)
         for db in server.dbs:
             db.shrink()
@@ -383,10 +381,7 @@ class Eviction:
             if db.hooks:
                 db.touched(key, False)
                 db.notify(key, NOTIFY_EVICTED, b"evicted")
-            if server.feeders:
-                also_propagate(server, db.id, [b"UNLINK" if lazy else b"DEL", key])
-                if not server.nesting and not server.executing:
-                    flush(server)
+            propagate_removed(server, db.id, key, lazy)
 
 
 def _needs_memory(c: Client, cmd: Command) -> bool:

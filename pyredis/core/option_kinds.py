@@ -179,6 +179,15 @@ class Memory(Kind):
         return [(f"{name} {self.show(value) if value < 0 else format_memory(value)}", value != default)]
 
 
+class AutomaticLimit(int):
+    """What ``auto`` has come to, in bytes."""
+
+
+def is_automatic(limit: int) -> bool:
+    """Whether a ``maxmemory`` came from ``auto``: it is meant for the process as a whole, the program included."""
+    return type(limit) is AutomaticLimit
+
+
 class MemoryLimit(Memory):
     """``maxmemory``: bytes, or ``auto`` for three quarters of what the process may use at all."""
 
@@ -188,21 +197,10 @@ class MemoryLimit(Memory):
         most = memory_limit()
         if not most:
             raise ConfigError("the system does not tell how much memory there is: say how many bytes")
-        limit = most * 3 // 4
-        _AUTOMATIC.add(limit)
-        return limit
+        return AutomaticLimit(most * 3 // 4)
 
     def lines(self, name: str, value: Any, default: Any) -> list[tuple[str, bool]] | None:
         return [(f"{name} auto", True)] if is_automatic(value) else super().lines(name, value, default)
-
-
-_AUTOMATIC: Final[set[int]] = set()
-"""What ``auto`` has come to in this process: nobody writes just these numbers."""
-
-
-def is_automatic(limit: int) -> bool:
-    """Whether a ``maxmemory`` came from ``auto``: it is meant for the process as a whole, the program included."""
-    return limit in _AUTOMATIC
 
 
 class Enum(Kind):

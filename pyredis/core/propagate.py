@@ -53,19 +53,24 @@ def propagate_command(c: Client, db: int, argv: list[bytes]) -> None:
     c.rewritten = None
 
 
+def propagate_removed(server: Server, db: int, key: bytes, lazy: bool) -> None:
+    """A key went without a command's doing: AOF and replicas get a DEL, or an UNLINK if ``lazy``."""
+    _propagate_by_itself(server, db, [b"UNLINK" if lazy else b"DEL", key])
+
+
 def propagate_expired(db: Database, key: bytes) -> None:
-    """A key expired: the master decides, so AOF and replicas get a DEL (hook of the keyspace)."""
+    """A key expired: the master decides (hook of the keyspace)."""
     server: Server = db.ks  # type: ignore[assignment]  # the keyspace state is the server
-    _propagate_expiry(server, db.id, [b"UNLINK" if server.config.lazyfree_lazy_expire else b"DEL", key])
+    propagate_removed(server, db.id, key, server.config.lazyfree_lazy_expire)
 
 
 def propagate_fields_expired(db: Database, key: bytes, fields: list[bytes]) -> None:
     """Fields of a hash expired: AOF and replicas get an HDEL (hook of the keyspace)."""
     server: Server = db.ks  # type: ignore[assignment]  # the keyspace state is the server
-    _propagate_expiry(server, db.id, [b"HDEL", key, *fields])
+    _propagate_by_itself(server, db.id, [b"HDEL", key, *fields])
 
 
-def _propagate_expiry(server: Server, db: int, argv: list[bytes]) -> None:
+def _propagate_by_itself(server: Server, db: int, argv: list[bytes]) -> None:
     also_propagate(server, db, argv)
     if not server.nesting and not server.executing:
         flush(server)
