@@ -21,6 +21,7 @@ from pyredis.cli.tools import ToolCommand, ToolError, open_file
 from pyredis.commands import all as all_commands
 from pyredis.core.config import FileError, OpenError
 from pyredis.core.options import Config
+from pyredis.lib.files import copy_file
 from pyredis.persistence.aof_manifest import Manifest
 from pyredis.persistence.files import Files
 from pyredis.persistence.lock import DirectoryLock
@@ -118,10 +119,8 @@ class Restoration:
             )
 
     def _copy(self, source: str, path: str) -> None:
-        with open(source, "rb") as old, open(path, "wb") as new:
-            shutil.copyfileobj(old, new, 1 << 20)
-            new.flush()
-            os.fsync(new.fileno())
+        with open(source, "rb") as old:
+            copy_file(old, path)
         self._own(path)
 
     def _own(self, path: str) -> None:

@@ -1,8 +1,10 @@
-"""Files that are replaced at once or not at all."""
+"""Files that are replaced at once or not at all, and what makes them last through a power cut."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from typing import BinaryIO
 
 
 def replace_file(path: str, data: bytes, temporary: str) -> None:
@@ -21,14 +23,22 @@ def replace_file(path: str, data: bytes, temporary: str) -> None:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
-    _sync_directory(os.path.dirname(path) or ".")
+    sync_directory(os.path.dirname(path) or ".")
 
 
-def _sync_directory(path: str) -> None:
-    """Make the renaming last through a power cut, where directories can be opened."""
-    if os.name != "posix":
+def copy_file(source: BinaryIO, path: str) -> None:
+    """Write the rest of a file to another one, and wait until that is on the disk. Raises OSError."""
+    with open(path, "wb") as new:
+        shutil.copyfileobj(source, new, 1 << 20)
+        new.flush()
+        os.fsync(new.fileno())
+
+
+def sync_directory(path: str) -> None:
+    """Wait until names created, renamed or removed in a directory are on the disk (where a system can do that)."""
+    if not hasattr(os, "O_DIRECTORY"):
         return
-    fd = os.open(path, os.O_RDONLY)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     finally:

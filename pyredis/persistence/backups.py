@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import BackupState
+from pyredis.lib.files import copy_file, sync_directory
 from pyredis.persistence.workers import worker
 
 if TYPE_CHECKING:
@@ -143,15 +143,13 @@ class Backups(BackupState):
     def _copy(self, source: int, temporary: str, directory: str, dbfilename: str, now: int, keep: int) -> list[str]:
         """Make and verify the copy and remove old ones; the names there are afterwards."""
         if source >= 0:
-            with os.fdopen(source, "rb") as old, open(temporary, "wb") as new:
-                shutil.copyfileobj(old, new, 1 << 20)
-                new.flush()
-                os.fsync(new.fileno())
+            with os.fdopen(source, "rb") as old:
+                copy_file(old, temporary)
         self._verify(temporary)
         os.utime(temporary, (now, now))
         name = _name(dbfilename, now, os.listdir(directory))
         os.replace(temporary, os.path.join(directory, name))
-        _sync_directory(directory)
+        sync_directory(directory)
         names = find_backups(directory, dbfilename)
         if keep:
             for old_name in names[:-keep]:
@@ -241,12 +239,3 @@ def _remove(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass  # it is not there
-
-
-def _sync_directory(path: str) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from pyredis.lib.files import sync_directory
+
 _sync = getattr(os, "fdatasync", os.fsync)
 APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 CREATE: Final = os.O_WRONLY | os.O_TRUNC | os.O_CREAT
@@ -43,14 +45,8 @@ class Files:
         os.unlink(path)
 
     def sync_directory(self, path: str) -> None:
-        """Wait until names created, renamed or removed in a directory are on the disk (where a system can do that)."""
-        if not hasattr(os, "O_DIRECTORY"):
-            return
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        """Wait until changes of names in a directory are on the disk."""
+        sync_directory(path)
 
     def write_all(self, fd: int, data: bytes) -> None:
         """Write the whole of ``data``."""
