@@ -44,27 +44,6 @@ def rss() -> int:
         return 0
 
 
-def available_memory() -> int:
-    """Bytes that this process could still get before the machine, or its control group, is full; -1 if nobody tells."""
-    found = []
-    try:
-        with open("/proc/meminfo", "rb") as file:
-            found += [int(line.split()[1]) << 10 for line in file if line.startswith(b"MemAvailable:")]
-    except (OSError, ValueError, IndexError):
-        pass  # not on this system
-    try:
-        with open("/sys/fs/cgroup/memory.max", "rb") as file:
-            limit = int(file.read())  # "max" is a ValueError
-        with open("/sys/fs/cgroup/memory.current", "rb") as file:
-            used = int(file.read())
-        with open("/sys/fs/cgroup/memory.stat", "rb") as file:
-            used -= sum(int(line.split()[1]) for line in file if line.startswith(b"inactive_file "))
-        found.append(max(limit - used, 0))
-    except (OSError, ValueError, IndexError):
-        pass  # no limit
-    return min(found, default=-1)
-
-
 def client_bytes(c: Client) -> int:
     """About what a client takes, without the buffers of its connection."""
     total = sys.getsizeof(c) + c.multi_mem + sum(map(len, c.out))

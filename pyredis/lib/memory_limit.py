@@ -1,4 +1,4 @@
-"""How much memory this process may use: the limits of its control groups (versions 1 and 2) and of the machine."""
+"""How much memory this process may use, by its control groups (versions 1 and 2) and the machine, and could get."""
 
 from __future__ import annotations
 
@@ -16,6 +16,27 @@ def memory_limit(root: Path = Path("/")) -> int:
     found = [limit for path in _limit_files(root) if 0 < (limit := _read(path)) < _UNLIMITED]
     machine = system_memory()
     return min([*found, *([machine] if machine else [])], default=0)
+
+
+def available_memory() -> int:
+    """Bytes that this process could still get before the machine, or its control group, is full; -1 if nobody tells."""
+    found = []
+    try:
+        with open("/proc/meminfo", "rb") as file:
+            found += [int(line.split()[1]) << 10 for line in file if line.startswith(b"MemAvailable:")]
+    except (OSError, ValueError, IndexError):
+        pass  # not on this system
+    try:
+        with open("/sys/fs/cgroup/memory.max", "rb") as file:
+            limit = int(file.read())  # "max" is a ValueError
+        with open("/sys/fs/cgroup/memory.current", "rb") as file:
+            used = int(file.read())
+        with open("/sys/fs/cgroup/memory.stat", "rb") as file:
+            used -= sum(int(line.split()[1]) for line in file if line.startswith(b"inactive_file "))
+        found.append(max(limit - used, 0))
+    except (OSError, ValueError, IndexError):
+        pass  # no limit
+    return min(found, default=-1)
 
 
 def _limit_files(root: Path) -> list[Path]:

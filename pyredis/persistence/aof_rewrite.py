@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import AOF_ON, AOF_WAIT_REWRITE
-from pyredis.persistence.child import ForkedChild, Progress, use_fork
+from pyredis.persistence.child import ForkedChild, Progress, start_background
 from pyredis.persistence.files import APPEND, CREATE
 from pyredis.persistence.slices import SlicedSnapshot
 
@@ -43,16 +43,7 @@ class Rewriter:
             self._next_increment()
         self._rdb = server.config.aof_use_rdb_preamble
         self._temporary = aof.path(f"temp-rewriteaof-bg-{os.getpid()}.aof")
-        if not use_fork(server):
-            self._start_slices()
-        else:
-            try:
-                self._start_child()
-            except OSError as e:
-                if server.config.snapshot_mode != "auto":
-                    raise
-                server.log.warning(f"Can't fork: {e.strerror or e}. Writing in slices instead.")
-                self._start_slices()
+        start_background(server, self._start_child, self._start_slices)
         aof.rewriting = True
         aof.rewrite_scheduled = False
         aof.rewrite_started = monotonic()

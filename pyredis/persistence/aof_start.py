@@ -14,7 +14,8 @@ from pyredis.persistence.aof_commands import AofDamage
 from pyredis.persistence.aof_load import LoadError, Replay, file_size
 from pyredis.persistence.aof_manifest import Manifest, ManifestError
 from pyredis.persistence.rdb_format import MAGIC, RdbError
-from pyredis.persistence.rdb_load import KeyspaceSink, new_reader, read_snapshot
+from pyredis.persistence.rdb_load import TURN_NS, KeyspaceSink, new_reader
+from pyredis.persistence.rdb_scan import scan
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -103,8 +104,8 @@ def _load_file(server: Server, replay: Replay, file: BinaryIO, name: str, size: 
         sink.keep_expired = True
         reader = new_reader(server, sink)
         try:
-            for _ in read_snapshot(file, reader, size):
-                replay.bytes_done = before + reader.loaded()
+            for done in scan(file, reader, size, TURN_NS):
+                replay.bytes_done = before + done
                 yield
         except RdbError as e:
             raise LoadError(

@@ -18,7 +18,8 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import Background
-from pyredis.core.memory import available_memory, rss
+from pyredis.core.memory import rss
+from pyredis.lib.memory_limit import available_memory
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -46,6 +47,19 @@ def use_fork(server: Server) -> bool:
         f"{free >> 20} MB of memory are free, and a child could need {needed >> 20} MB: writing in slices instead"
     )
     return False
+
+
+def start_background(server: Server, in_child: Callable[[], None], in_slices: Callable[[], None]) -> None:
+    """Begin by ``in_child`` or ``in_slices``, as ``snapshot-mode`` says. Raises what they raise (OSError)."""
+    if use_fork(server):
+        try:
+            in_child()
+            return
+        except OSError as e:
+            if server.config.snapshot_mode != "auto":
+                raise
+            server.log.warning(f"Can't fork: {e.strerror or e}. Writing in slices instead.")
+    in_slices()
 
 
 class Progress:

@@ -6,14 +6,14 @@ Loading is a generator that yields every few milliseconds, so that the loop can 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import perf_counter_ns, sleep
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.keyspace.db import Database
-from pyredis.persistence.rdb_format import RdbError
 from pyredis.persistence.rdb_reader import RdbReader
 from pyredis.persistence.rdb_save import encoding_limits
+from pyredis.persistence.rdb_scan import scan
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -146,32 +146,14 @@ def new_reader(server: Server, sink: KeyspaceSink) -> RdbReader:
     return reader
 
 
-def read_snapshot(file: BinaryIO, reader: RdbReader, size: int) -> Iterator[None]:
-    """Feed ``reader`` from ``file``, of which ``size`` bytes follow, until the snapshot's end.
-
-    Yields every few milliseconds. Raises RdbError, OSError. What follows the snapshot is in ``reader.rest()`` and the
-    rest of the file.
-    """
-    reader.total = size
-    while not reader.done:
-        if reader.run(perf_counter_ns() + TURN_NS):
-            wanted = reader.wanted()
-            data = file.read(wanted)
-            reader.feed(data)
-        yield
-
-
 def load_snapshot(server: Server, path: str, sink: KeyspaceSink) -> Iterator[None]:
     """Load a file into the keyspace; ``server.loading``, if set, is told of the progress. Raises RdbError, OSError."""
     with open(path, "rb", 0) as file:
         size = file.seek(0, 2)
         file.seek(0)
         reader = new_reader(server, sink)
-        for _ in read_snapshot(file, reader, size):
+        for done in scan(file, reader, size, TURN_NS):
             if server.loading is not None:
-                server.loading.done = reader.loaded()
+                server.loading.done = done
             yield
     sink.finish()
-
-
-__all__ = ["KeyspaceSink", "RdbError", "load_snapshot", "new_reader", "read_snapshot"]

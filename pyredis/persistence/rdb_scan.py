@@ -1,4 +1,4 @@
-"""Reading a snapshot from a file from beginning to end, for tools that have no event loop."""
+"""Reading a snapshot from a file from beginning to end."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import BinaryIO, Final
 from pyredis.persistence.rdb_reader import RdbReader
 
 _TURN_NS: Final = 50_000_000
+"""For tools, where nobody else has to have a turn."""
 
 
-def scan(file: BinaryIO, reader: RdbReader, size: int) -> Iterator[int]:
-    """Work off a file of ``size`` bytes; yields now and then how far it has come.
+def scan(file: BinaryIO, reader: RdbReader, size: int, turn_ns: int = _TURN_NS) -> Iterator[int]:
+    """Feed ``reader`` from a file, of which ``size`` bytes follow, until the snapshot's end.
 
-    Raises RdbError, OSError, and what the reader's sink raises.
+    Yields how far it has come, every ``turn_ns`` nanoseconds or sooner. Raises RdbError, OSError, and what the reader's
+    sink raises. What follows the snapshot is in ``reader.rest()`` and the rest of the file.
     """
     reader.total = size
     while not reader.done:
-        if reader.run(perf_counter_ns() + _TURN_NS):
+        if reader.run(perf_counter_ns() + turn_ns):
             reader.feed(file.read(reader.wanted()))
         yield reader.loaded()

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _SLICE_NS: Final = 1_000_000
 """A request that comes meanwhile waits for the rest of a slice."""
 _KEYS_AT_ONCE: Final = 16
-_SYNC_BYTES: Final = 32 << 20
 
 
 class _Part:
@@ -66,7 +65,6 @@ class SlicedSnapshot(Background):
         self._begun: set[int] = set()
         """Databases whose sizes have been written."""
         self._selected = -1
-        self._unsynced = 0
         self._wrapped: list[tuple[Command, Proc | None, Columns | None]] = []
         self._handle: asyncio.Handle | None = None
         self._task: asyncio.Task[None] | None = None

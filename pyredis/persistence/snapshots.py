@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.durability import Snapshots
-from pyredis.persistence.child import ForkedChild, Progress, use_fork
+from pyredis.persistence.child import ForkedChild, Progress, start_background
 from pyredis.persistence.files import CREATE, Files, FileSink
 from pyredis.persistence.rdb_format import RdbError
 from pyredis.persistence.rdb_load import KeyspaceSink, load_snapshot
@@ -127,16 +127,7 @@ class SnapshotFiles(Snapshots):
         self._dirty_before = server.dirty
         self.last_try = int(server.clock.time())
         try:
-            if not use_fork(server):
-                self._start_slices()
-            else:
-                try:
-                    self._start_child()
-                except OSError as e:
-                    if server.config.snapshot_mode != "auto":
-                        raise
-                    server.log.warning(f"Can't fork: {e.strerror or e}. Writing in slices instead.")
-                    self._start_slices()
+            start_background(server, self._start_child, self._start_slices)
         except OSError as e:
             self.last_ok = False
             server.refresh_disk_gate()
