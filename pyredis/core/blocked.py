@@ -23,9 +23,9 @@ BLOCKED_STREAM: Final = 3
 BLOCKED_WAIT: Final = 4
 BLOCKED_WAITAOF: Final = 5
 BLOCKED_SHUTDOWN: Final = 6
-BLOCKED_SAVE: Final = 6
-"""A sentinel's client, until the sentinel's state is saved."""
 BLOCKED_MIGRATE: Final = 7
+BLOCKED_SAVE: Final = 8
+"""A sentinel's client, until the sentinel's state is saved."""
 _FOR_EVER: Final = 1e9
 """Seconds (30 years) from which on no timer is set."""
 

@@ -333,9 +333,11 @@ COMMANDS: dict[bytes, CommandSpec] = {}
 
 
 COLUMNS: dict[bytes, Columns] = {}
-ALIKE: set[bytes] = set()
-ROWS: dict[bytes, Rows] = {}
 """Upper-case name → how a pipeline of the command runs at once."""
+ALIKE: set[bytes] = set()
+"""Those of them that may run so while there are feeders."""
+ROWS: dict[bytes, Rows] = {}
+"""Likewise, for arguments in a row."""
 
 
 def _categories(spec: CommandSpec, acl: int | None) -> int:
