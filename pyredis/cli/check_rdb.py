@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 
 import click
 
-from pyredis.cli.tools import ToolCommand, open_file, with_progress
+from pyredis.cli.tools import ToolCommand, open_file, printable, with_progress
 from pyredis.keyspace.encoding import TYPE_NAMES
 from pyredis.persistence.rdb_format import EncodingLimits, RdbError
 from pyredis.persistence.rdb_reader import RdbReader
@@ -69,8 +69,7 @@ class Census:
 
 def shown(text: bytes) -> str:
     """A text for the terminal: what is not printable as an escape."""
-    decoded = text.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in decoded)
+    return printable(text.decode("utf-8", "backslashreplace"))
 
 
 def check(file: BinaryIO, path: str, size: int) -> int | None:

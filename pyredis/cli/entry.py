@@ -10,8 +10,7 @@ def main() -> None:
     if sys.argv[1:2] == ["cli"]:
         from pyredis.cli.client.main import main as client
 
-        del sys.argv[1]
-        client()
+        client(sys.argv[2:])
     else:
         from pyredis.cli.main import main as group
 

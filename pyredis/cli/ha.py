@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 import hiredis
 
-from pyredis.resp.reply import encode_command
+from pyredis.resp.command import encode_command
 
 NAME: Final = "mymaster"
 _HOST: Final = "127.0.0.1"

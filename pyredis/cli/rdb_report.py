@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pyredis.cli.rdb_records import text
-from pyredis.core.memory import key_bytes
+from pyredis.cli.tools import printable
+from pyredis.core.memory import human, key_bytes
 from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.keyspace.encoding import TYPE_NAMES
 from pyredis.persistence.rdb_reader import RdbReader
@@ -70,7 +71,6 @@ class ReportSink:
         self.deadlines = dict.fromkeys([name for name, _ in _SPANS], 0)
         self.field_deadlines = 0
         self._heap: list[tuple[int, int, int, bytes, str, int, int]] = []
-        self._count = 0
         self._end = 0
 
     def _file_bytes(self) -> int:
@@ -123,8 +123,7 @@ class ReportSink:
         if expires:
             left = when - self.now
             self.deadlines[next(name for name, most in _SPANS if left <= most)] += 1
-        self._count += 1
-        entry = (memory or size, -self._count, self.db, key, kind, elements, size)
+        entry = (memory or size, -self.total.keys, self.db, key, kind, elements, size)
         if len(self._heap) < self.largest:
             heapq.heappush(self._heap, entry)
         elif self._heap and entry > self._heap[0]:
@@ -171,21 +170,13 @@ class ReportSink:
             yield f"The largest keys: {'elements':>18} {'in the file':>12} {'in memory':>12}"
             for one in self.largest_keys():
                 key = one["key"] if len(one["key"]) <= _SHOWN else one["key"][:_SHOWN] + "…"
-                shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in key)
-                sizes_shown = f"{one['elements']:>18} {_bytes(one['file_bytes']):>12} {_bytes(one['memory_bytes']):>12}"
+                shown = printable(key)
+                sizes_shown = f"{one['elements']:>18} {human(one['file_bytes']):>12} {human(one['memory_bytes']):>12}"
                 yield f"  {one['type']:15} {sizes_shown}  db{one['db']} {shown}"
 
 
 def _row(name: str, sizes: Sizes) -> str:
     return (
         f"{name:12} {sizes.keys:>12} {sizes.expires:>12} {sizes.elements:>14} "
-        f"{_bytes(sizes.file_bytes):>12} {_bytes(sizes.memory_bytes):>12}"
+        f"{human(sizes.file_bytes):>12} {human(sizes.memory_bytes):>12}"
     )
-
-
-def _bytes(n: int) -> str:
-    """``1234567`` → ``1.18M``, as INFO shows sizes for people."""
-    if n < 1 << 10:
-        return f"{n}B"
-    unit = next(unit for unit in range(1, 6) if n < 1 << 10 * (unit + 1) or unit == 5)
-    return f"{n / (1 << 10 * unit):.2f}{'KMGTP'[unit - 1]}"

@@ -15,7 +15,7 @@ from pyredis.cli.rdb_report import ReportSink
 from pyredis.cli.tools import ToolCommand, ToolError, open_file, with_progress
 from pyredis.lib.glob import compile_filter
 from pyredis.persistence.rdb_format import EncodingLimits, RdbError
-from pyredis.persistence.rdb_reader import RdbReader, Sink
+from pyredis.persistence.rdb_reader import RdbReader
 from pyredis.persistence.rdb_scan import scan
 
 TYPES = ("string", "list", "set", "zset", "hash", "stream", "module")
@@ -51,13 +51,11 @@ def _filter(dbs: tuple[int, ...], pattern: str | None, types: tuple[str, ...]) -
     return wanted
 
 
-def _read(path: str, sink: Sink, on_reader: Callable[[RdbReader], None]) -> None:
+def _read(path: str, reader: RdbReader) -> None:
     """Read the snapshot in a file. Raises ToolError."""
     file, size = open_file(path)
+    reader.skip_modules = True
     with file:
-        reader = RdbReader(sink, EncodingLimits())
-        reader.skip_modules = True
-        on_reader(reader)
         try:
             for _ in with_progress(scan(file, reader, size), size, "Reading", not sys.stdout.isatty()):
                 pass
@@ -97,11 +95,8 @@ def main(
     wanted = _filter(dbs, pattern, types)
     if memory:
         report = ReportSink(wanted, largest, int(time() * 1000))
-
-        def knows(reader: RdbReader) -> None:
-            report.reader = reader
-
-        _read(file, report, knows)
+        report.reader = RdbReader(report, EncodingLimits())
+        _read(file, report.reader)
         if as_json:
             click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
         else:
@@ -111,6 +106,6 @@ def main(
     lines = _Lines(array)
     sink = JsonSink(lines.write, wanted, bool(dbs or pattern is not None or types))
     try:
-        _read(file, sink, lambda reader: None)
+        _read(file, RdbReader(sink, EncodingLimits()))
     finally:
         lines.end()

@@ -57,3 +57,8 @@ def with_progress(offsets: Iterable[int], total: int, label: str, show: bool = T
                 shown = offset
             yield offset
         bar.update(max(total - shown, 0))
+
+
+def printable(text: str) -> str:
+    """A text for the terminal: what is not printable as an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

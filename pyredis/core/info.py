@@ -19,7 +19,7 @@ from pyredis import __version__
 from pyredis.core.acl import DENIED_AUTH, DENIED_CHANNEL, DENIED_CMD, DENIED_KEY
 from pyredis.core.command import all_commands
 from pyredis.core.info_persistence import persistence_fields
-from pyredis.core.memory import MemoryReport
+from pyredis.core.memory import MemoryReport, human
 from pyredis.core.option_kinds import format_percentile
 from pyredis.lib.heap import system_memory
 from pyredis.lib.histogram import percentiles
@@ -34,17 +34,6 @@ Fields = list[tuple[str, object]]
 
 _LRU_CLOCK_MASK: Final = (1 << 24) - 1
 _SAMPLE: Final = 64
-
-
-def human(n: float) -> str:
-    """Bytes with a unit, as ``used_memory_human`` has them."""
-    if n < 1024:
-        return f"{n:.0f}B"
-    for unit in "KMGTP":
-        n /= 1024
-        if n < 1024:
-            return f"{n:.2f}{unit}"
-    return f"{n:.0f}P"
 
 
 def lru_clock(s: Server) -> int:

@@ -44,6 +44,17 @@ def rss() -> int:
         return 0
 
 
+def human(n: float) -> str:
+    """Bytes with a unit, as ``used_memory_human`` has them."""
+    if n < 1024:
+        return f"{n:.0f}B"
+    for unit in "KMGTP":
+        n /= 1024
+        if n < 1024:
+            return f"{n:.2f}{unit}"
+    return f"{n:.0f}P"
+
+
 def client_bytes(c: Client) -> int:
     """About what a client takes, without the buffers of its connection."""
     total = sys.getsizeof(c) + c.multi_mem + sum(map(len, c.out))

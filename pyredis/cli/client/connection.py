@@ -6,6 +6,8 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pyredis.resp.command import encode_command
+
 CONNECT_SECONDS: Final = 10
 _CHUNK: Final = 1 << 16
 _AGGREGATES: Final = b"*%~>|"
@@ -66,11 +68,8 @@ class Connection:
 
     def send(self, argv: list[bytes]) -> None:
         """Send one command."""
-        parts = [b"*%d\r\n" % len(argv)]
-        for arg in argv:
-            parts.append(b"$%d\r\n%b\r\n" % (len(arg), arg))
         try:
-            self._sock.sendall(b"".join(parts))
+            self._sock.sendall(encode_command(argv))
         except OSError as e:
             raise ConnectionLost(str(e)) from e
 

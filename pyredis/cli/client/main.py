@@ -13,11 +13,10 @@ from pyredis.cli.client.session import NotConnected, Session
 from pyredis.lib.splitargs import split_args
 
 
-def main() -> None:
-    """Entry point of ``redis-cli`` and ``pyredis cli``."""
-    arguments = sys.argv[1:]
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of ``pyredis-cli`` and ``pyredis cli``; without ``arguments`` they are those of the process."""
     try:
-        code = run(arguments)
+        code = run(sys.argv[1:] if arguments is None else arguments)
     except UsageError as e:
         print(e, file=sys.stderr)
         code = 1

@@ -76,10 +76,12 @@ def parse(args: list[str]) -> Options:
     rest = list(args)
     while rest and rest[0].startswith("-") and len(rest[0]) > 1:
         name = rest.pop(0)
-        if not _flag(options, name) and not (rest and _value(options, name, rest[0])):
-            raise UsageError(f"Unrecognized option or bad number of args for: '{name}'")
-        if not _is_flag(name):
+        if name in _FLAGS:
+            _take_flag(options, name)
+        elif rest and _take_value(options, name, rest[0]):
             rest.pop(0)
+        else:
+            raise UsageError(f"Unrecognized option or bad number of args for: '{name}'")
     options.words = [os.fsencode(word) for word in rest]
     if options.quoted_input:
         options.words = [_unquoted(word) for word in options.words]
@@ -99,14 +101,8 @@ _FLAGS: Final = {
 }
 
 
-def _is_flag(name: str) -> bool:
-    return name in _FLAGS
-
-
-def _flag(options: Options, name: str) -> bool:
-    """Take an option without a value; False if it is none."""
-    if name not in _FLAGS:
-        return False
+def _take_flag(options: Options, name: str) -> None:
+    """An option without a value."""
     target = options.target
     if name == "--no-auth-warning":
         options.warn = False
@@ -134,10 +130,9 @@ def _flag(options: Options, name: str) -> bool:
         options.help = True
     else:
         options.version = True
-    return True
 
 
-def _value(options: Options, name: str, value: str) -> bool:
+def _take_value(options: Options, name: str, value: str) -> bool:
     """Take an option with its value; False if there is no such option."""
     target = options.target
     try:

@@ -60,6 +60,7 @@ class Session:
             try:
                 self._greet(connection)
             except ConnectionLost as e:
+                connection.close()
                 raise NotConnected(f"Error: {e}") from None
             self.connection = connection
         return self.connection
@@ -68,17 +69,11 @@ class Session:
         target = self.options.target
         if target.password or target.user:
             words = [target.user, target.password] if target.user else [target.password]
-            reply = connection.call(b"AUTH", *map(os.fsencode, words))
-            if reply.kind == b"-":
-                _complain(f"AUTH failed: {reply.value.decode('utf-8', 'replace')}")
+            _ask(connection, "AUTH", b"AUTH", *map(os.fsencode, words))
         if target.protocol == 3:
-            reply = connection.call(b"HELLO", b"3")
-            if reply.kind == b"-":
-                _complain(f"HELLO 3 failed: {reply.value.decode('utf-8', 'replace')}")
+            _ask(connection, "HELLO 3", b"HELLO", b"3")
         if self.db:
-            reply = connection.call(b"SELECT", b"%d" % self.db)
-            if reply.kind == b"-":
-                _complain(f"SELECT {self.db} failed: {reply.value.decode('utf-8', 'replace')}")
+            _ask(connection, f"SELECT {self.db}", b"SELECT", b"%d" % self.db)
 
     def drop(self) -> None:
         """Forget a connection that has ended."""
@@ -176,6 +171,13 @@ class Session:
             if options.interval:
                 time.sleep(options.interval)
         sys.stdout.buffer.flush()
+
+
+def _ask(connection: Connection, what: str, *argv: bytes) -> None:
+    """A command of the greeting: an error is told, and the session goes on."""
+    reply = connection.call(*argv)
+    if reply.kind == b"-":
+        _complain(f"{what} failed: {reply.value.decode('utf-8', 'replace')}")
 
 
 def _complain(text: str) -> None:
