@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pyredis.core.args import get_int
+from pyredis.core.args import get_int, get_milliseconds
 from pyredis.core.blocked import BLOCKED_WAITAOF, block_for_keys
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import (
@@ -73,9 +73,7 @@ def waitaof_command(c: Client, argv: list[bytes]) -> bytes | None:
     replicas = get_int(argv[2])
     if replicas < 0:
         raise CommandError(MUST_BE_POSITIVE)
-    timeout = get_int(argv[3], b"ERR timeout is not an integer or out of range")
-    if timeout < 0:
-        raise CommandError(b"ERR timeout is negative")
+    timeout = get_milliseconds(argv[3])
     server = c.server
     aof, replication = server.aof, server.replication
     if replication.master is not None:

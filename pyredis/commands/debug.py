@@ -49,7 +49,7 @@ from pyredis.resp.reply import (
 )
 
 _REFUSED: Final = {
-    b"AOF-FLUSH-SLEEP": (1, 1, b"there is no append-only file yet"),
+    b"AOF-FLUSH-SLEEP": (1, 1, b"the append-only file is not slowed down on purpose"),
     b"ASSERT": (0, 99, b"this server does not end because a client asks for it"),
     b"CONFIG-REWRITE-FORCE-ALL": (0, 0, b"only CONFIG REWRITE writes the configuration"),
     b"CRASH-AND-RECOVER": (0, 99, b"this server does not end because a client asks for it"),
@@ -58,11 +58,11 @@ _REFUSED: Final = {
     b"MALLCTL-STR": (1, 2, b"the allocator is CPython's, not jemalloc"),
     b"OOM": (0, 99, b"this server does not end because a client asks for it"),
     b"PANIC": (0, 99, b"this server does not end because a client asks for it"),
-    b"REPLICATE": (1, 99, b"there is no replication yet"),
+    b"REPLICATE": (1, 99, b"replicas get what changes data, and nothing else"),
     b"REPLYBUFFER": (2, 2, b"there are no reply buffers of a fixed size"),
     b"RESTART": (0, 99, b"this server does not end because a client asks for it"),
     b"SEGFAULT": (0, 99, b"this server does not end because a client asks for it"),
-    b"SET-DISABLE-DENY-SCRIPTS": (1, 1, b"there are no scripts yet"),
+    b"SET-DISABLE-DENY-SCRIPTS": (1, 1, b"what scripts may not call is fixed"),
 }
 """Subcommand → fewest and most arguments behind it, and why it is refused."""
 
@@ -438,7 +438,7 @@ _SUBCOMMANDS: Final[dict[bytes, tuple[int, int, Callable[[Client, list[bytes]], 
 
 _HELP: Final = (
     b"AOF-FLUSH-SLEEP <microsec>",
-    b"    Not available: there is no append-only file yet.",
+    b"    Not available: the append-only file is not slowed down.",
     b"ASSERT",
     b"    Refused: no client ends this server.",
     b"CHANGE-REPL-ID",
@@ -464,7 +464,7 @@ _HELP: Final = (
     b"LOADAOF",
     b"    Write what waits for the append-only file, forget all data, and load it from there.",
     b"REPLICATE <string>",
-    b"    Not available: there is no replication yet.",
+    b"    Not available: replicas get what changes data only.",
     b"MALLCTL <key> [<val>]",
     b"    Not available: the allocator is CPython's.",
     b"MALLCTL-STR <key> [<val>]",

@@ -20,20 +20,17 @@ from pyredis.core.command import (
     K,
     command,
 )
-from pyredis.core.hashes import live_hash
 from pyredis.core.propagate import rewrite
-from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.keyspace.modified import modified
 from pyredis.keyspace.state import NOTIFY_GENERIC
 from pyredis.lib.intparse import LLONG_MAX
-from pyredis.persistence.payload import dump_payload, load_payload, verify_payload
-from pyredis.persistence.rdb_save import encoding_limits
-from pyredis.resp.errors import CommandError
+from pyredis.persistence.payload import load_payload, verify_payload
+from pyredis.persistence.rdb_save import encoding_limits, payload_at
+from pyredis.resp.errors import BAD_PAYLOAD, CommandError
 from pyredis.resp.reply import NULL, OK, bulk
 
-BUSYKEY: Final = b"BUSYKEY Target key name already exists."
-BAD_PAYLOAD: Final = b"ERR DUMP payload version or checksum are wrong"
-BAD_DATA: Final = b"ERR Bad data format"
+_BUSYKEY: Final = b"BUSYKEY Target key name already exists."
+_BAD_DATA: Final = b"ERR Bad data format"
 _COMPLEXITY: Final = (
     "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of "
     "Redis objects composing the value and M their average size. For small string values the time complexity is thus "
@@ -68,13 +65,8 @@ _HISTORY: Final = (
     tips=(b"nondeterministic_output",),
 )
 def dump_command(c: Client, argv: list[bytes]) -> bytes | None:
-    db, key = c.db, argv[1]
-    value = db.lookup_read(key)
-    if type(value) is VolatileHashObj:
-        value = live_hash(db, key, value)
-    if value is None:
-        return NULL[c.resp]
-    return bulk(dump_payload(value, encoding_limits(c.server), c.server.config.rdbcompression))
+    payload = payload_at(c.server, c.db, argv[1])
+    return NULL[c.resp] if payload is None else bulk(payload)
 
 
 class _Options:
@@ -134,7 +126,7 @@ def restore_command(c: Client, argv: list[bytes]) -> bytes | None:
     server, db, key = c.server, c.db, argv[1]
     options = _Options(argv)
     if not options.replace and db.lookup_write(key) is not None:
-        raise CommandError(BUSYKEY)
+        raise CommandError(_BUSYKEY)
     when = get_int(argv[2])
     if when < 0:
         raise CommandError(b"ERR Invalid TTL value, must be >= 0")
@@ -142,7 +134,7 @@ def restore_command(c: Client, argv: list[bytes]) -> bytes | None:
         raise CommandError(BAD_PAYLOAD)
     value = load_payload(argv[3], encoding_limits(server), _thorough(c))
     if value is None:
-        raise CommandError(BAD_DATA)
+        raise CommandError(_BAD_DATA)
     deleted = options.replace and db.delete(key)
     if when and not options.absolute:
         when += server.mstime

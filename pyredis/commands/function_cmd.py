@@ -29,7 +29,7 @@ from pyredis.core.command import (
 from pyredis.lib.glob import compile_pattern
 from pyredis.lib.intparse import string2ll
 from pyredis.persistence.payload import dump_functions, load_functions, verify_payload
-from pyredis.resp.errors import CommandError, c_text, subcommand_syntax
+from pyredis.resp.errors import BAD_PAYLOAD, CommandError, c_text, subcommand_syntax
 from pyredis.resp.reply import (
     NULL,
     OK,
@@ -307,7 +307,7 @@ def function_restore_command(c: Client, argv: list[bytes]) -> bytes | None:
     if policy not in _POLICIES:
         raise CommandError(b"ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     if not verify_payload(argv[2], c.server.snapshots.verify_payloads):
-        raise CommandError(b"ERR DUMP payload version or checksum are wrong")
+        raise CommandError(BAD_PAYLOAD)
     sources = load_functions(argv[2])
     if sources is None:
         raise CommandError(b"ERR given type is not a function")

@@ -21,17 +21,14 @@ from pyredis.core.command import (
     command,
 )
 from pyredis.core.dispatch import account, error_reply
-from pyredis.core.hashes import live_hash
 from pyredis.core.keyspec import KeysError
 from pyredis.core.propagate import also_propagate, flush, prevent, rewrite
 from pyredis.core.server import Server
-from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.keyspace.db import Database
 from pyredis.keyspace.modified import modified
 from pyredis.keyspace.state import NOTIFY_GENERIC
 from pyredis.net.migration import Entry, Order, Outcome, PeerLinks, carry_out_at_once
-from pyredis.persistence.payload import dump_payload
-from pyredis.persistence.rdb_save import encoding_limits
+from pyredis.persistence.rdb_save import payload_at
 from pyredis.resp.errors import CommandError
 from pyredis.resp.reply import OK, simple
 
@@ -129,11 +126,8 @@ def migrate_command(c: Client, argv: list[bytes]) -> bytes | None:
     request = _Request(argv)
     server, db, order = c.server, c.db, request.order
     for key in request.keys:
-        value = db.lookup_read(key)
-        if type(value) is VolatileHashObj:
-            value = live_hash(db, key, value)
-        if value is not None:
-            payload = dump_payload(value, encoding_limits(server), server.config.rdbcompression)
+        payload = payload_at(server, db, key)
+        if payload is not None:
             order.entries.append(Entry(key, payload, db.get_expire(key)))
     if not order.entries:
         return _NOKEY

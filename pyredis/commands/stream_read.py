@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
-from pyredis.core.args import get_int, syntax_error
+from pyredis.core.args import get_int, get_milliseconds, syntax_error
 from pyredis.core.blocked import BLOCKED_STREAM, block_for_keys, look_again_in
 from pyredis.core.client import CLIENT_DENY_BLOCKING, CLIENT_SCRIPT, Client
 from pyredis.core.command import (
@@ -84,9 +84,7 @@ def _parse(c: Client, argv: list[bytes], grouped: bool) -> _Request:
                     % (b"xreadgroup" if grouped else b"xread")
                 )
             at += 1
-            request.timeout = get_int(argv[at], b"ERR timeout is not an integer or out of range")
-            if request.timeout < 0:
-                raise CommandError(b"ERR timeout is negative")
+            request.timeout = get_milliseconds(argv[at])
         elif word == b"COUNT" and more:
             at += 1
             request.count = max(get_int(argv[at]), 0)

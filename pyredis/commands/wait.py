@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pyredis.core.args import get_int
+from pyredis.core.args import get_int, get_milliseconds
 from pyredis.core.blocked import BLOCKED_WAIT, block_for_keys
 from pyredis.core.client import CLIENT_DENY_BLOCKING, Client
 from pyredis.core.command import ACL_CONNECTION, CMD_NOSCRIPT, command
@@ -36,9 +36,7 @@ def wait_command(c: Client, argv: list[bytes]) -> bytes | None:
     if c.server.replication.master is not None:
         raise CommandError(ON_REPLICA)
     wanted = get_int(argv[1])
-    timeout = get_int(argv[2], b"ERR timeout is not an integer or out of range")
-    if timeout < 0:
-        raise CommandError(b"ERR timeout is negative")
+    timeout = get_milliseconds(argv[2])
     if timeout and timeout > LLONG_MAX - c.server.mstime:
         raise CommandError(b"ERR timeout is out of range")
     replication = c.server.replication

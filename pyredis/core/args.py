@@ -90,6 +90,14 @@ def get_timeout(text: bytes) -> float:
     return ms / 1000
 
 
+def get_milliseconds(text: bytes) -> int:
+    """A timeout in milliseconds, 0 = for ever."""
+    ms = get_int(text, b"ERR timeout is not an integer or out of range")
+    if ms < 0:
+        raise CommandError(b"ERR timeout is negative")
+    return ms
+
+
 def syntax_error() -> CommandError:
     """``ERR syntax error``."""
     return CommandError(SYNTAX_ERROR)

@@ -9,7 +9,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pyredis.core.checks import GATE_INJECTED, has_flags, lacks_flags
 from pyredis.core.client import CLIENT_MASTER, Client
@@ -17,15 +17,13 @@ from pyredis.core.command import CMD_DENYOOM, CMD_LOADING, CMD_WRITE, Command
 from pyredis.core.dispatch import set_gate
 from pyredis.net.listener import Listeners
 from pyredis.net.protocol import ClientProtocol
-from pyredis.resp.errors import LOADING, OOM, READONLY
+from pyredis.resp.errors import BUSY, LOADING, OOM, READONLY
 
 if TYPE_CHECKING:
     import asyncio
 
     from pyredis.core.server import Server as Core
     from pyredis.embedded.server import Server
-
-BUSY: Final = b"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 
 
 class Rule:
@@ -243,7 +241,7 @@ class Faults:
 
     def busy(self, times: int | None = None) -> None:
         """Commands fail as while a script runs too long."""
-        self._add(BUSY, lambda c, cmd: True, times)
+        self._add(BUSY % b"SCRIPT", lambda c, cmd: True, times)
 
     def _add(self, error: bytes, concerns: Callable[[Client, Command], bool], times: int | None) -> None:
         self._run(self._set_rules, [*self._rules, Rule(error, concerns, times)])

@@ -278,11 +278,10 @@ class Server:
         if running is None:
             return
         app = running.app
+        app.stop()
         if running.watch is None:
-            app.stop()
             await app.close()
         else:
-            app.stop()
             await running.watch
         self.unixsocket = ""
         self._remove_directory()
@@ -353,7 +352,9 @@ class Server:
         """As new: no data, scripts, faults; the real time. Clients stay connected, the configuration stays."""
         self.faults.clear()
         self.clock.reset()
-        wire = self.connect(in_process=True)
+        from pyredis.embedded.connections import connect
+
+        wire = connect(self, True, {})  # not one of those that are kept until the server ends
         try:
             wire.flushall()
             wire.script_flush()

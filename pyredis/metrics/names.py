@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-_BYTES: Final = "_bytes"
-
 GAUGES: Final[dict[str, str]] = {
     # Server
     **{name: name for name in ("uptime_in_seconds", "process_id", "io_threads_active", "configured_hz", "hz")},

@@ -7,7 +7,10 @@ from itertools import islice
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pyredis.core.hashes import live_hash
 from pyredis.core.memory import rss
+from pyredis.engines.volatile_hash import VolatileHashObj
+from pyredis.persistence.payload import dump_payload
 from pyredis.persistence.rdb_format import VERSION, VERSION_HASH_FIELDS, EncodingLimits
 from pyredis.persistence.rdb_writer import RdbWriter
 
@@ -51,6 +54,14 @@ def encoding_limits(server: Server) -> EncodingLimits:
     limits.zset_entries = config.zset_max_listpack_entries
     limits.zset_value = config.zset_max_listpack_value
     return limits
+
+
+def payload_at(server: Server, db: Database, key: bytes) -> bytes | None:
+    """The value at a key as DUMP gives it away, without fields whose time has come; None if there is none."""
+    value = db.lookup_read(key)
+    if type(value) is VolatileHashObj:
+        value = live_hash(db, key, value)
+    return None if value is None else dump_payload(value, encoding_limits(server), server.config.rdbcompression)
 
 
 def needed_version(server: Server) -> int:

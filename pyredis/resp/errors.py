@@ -37,6 +37,9 @@ PROTECTED: Final = (
 )
 """For the command's name in upper and in lower case."""
 OOM: Final = b"OOM command not allowed when used memory > 'maxmemory'."
+BUSY: Final = b"BUSY Redis is busy running a script. You can only call %b KILL or SHUTDOWN NOSAVE."
+"""For ``SCRIPT`` or ``FUNCTION``."""
+BAD_PAYLOAD: Final = b"ERR DUMP payload version or checksum are wrong"
 LOADING: Final = b"LOADING Redis is loading the dataset in memory"
 MASTERDOWN: Final = b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 NOREPLICAS: Final = b"NOREPLICAS Not enough good replicas to write."

@@ -182,14 +182,9 @@ def help_reply(name: bytes, lines: Sequence[bytes]) -> bytes:
 
 
 def encoded_length(argv: Sequence[bytes]) -> int:
-    """How many bytes :func:`encode_command` would make."""
+    """How many bytes :func:`pyredis.resp.command.encode_command` would make."""
     n = 3 + len(str(len(argv)))
     for arg in argv:
         size = len(arg)
         n += 5 + len(str(size)) + size
     return n
-
-
-def encode_command(argv: Sequence[bytes]) -> bytes:
-    """A command as a client, an append-only file or a master sends it."""
-    return _bulks(array_header(len(argv)), argv)

@@ -16,7 +16,7 @@ from pyredis.core.client import CLIENT_PAUSED
 from pyredis.core.dispatch import error_reply, lookup_command
 from pyredis.core.propagate import flush, prevent
 from pyredis.core.scripts import Body, Scripts
-from pyredis.resp.errors import MASTERDOWN, NOSCRIPT, OOM, CommandError, sanitize
+from pyredis.resp.errors import BUSY, MASTERDOWN, NOSCRIPT, OOM, CommandError, sanitize
 from pyredis.resp.reply import NULL, bulk, bulk_array, error, integer
 from pyredis.scripting.calls import Calls
 from pyredis.scripting.functions import Function, FunctionLibraries
@@ -35,7 +35,6 @@ _TURN_NS: Final = 2_000_000
 """How long a script that takes long runs before the loop has its next turn, at least."""
 _LOAD_NS: Final = 500_000_000
 """How long the code of a library may run while it is loaded."""
-_BUSY: Final = b"BUSY Redis is busy running a script. You can only call %b KILL or SHUTDOWN NOSAVE."
 _UNKILLABLE: Final = (
     b"UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
     b"termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
@@ -281,7 +280,7 @@ class Engine(Scripts):
                 f"You can try killing the script using the {kind} KILL command. "
                 f"Script name is: {self.running.decode('latin-1')}."
             )
-            self.busy_error = _BUSY % kind.encode()
+            self.busy_error = BUSY % kind.encode()
         turns.pause()
         calls.leave_at = perf_counter_ns() + _TURN_NS
 

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import hiredis
 
-from pyredis.resp.reply import encode_command
+from pyredis.resp.command import encode_command
 
 Reply = Any
 """bytes, int, None, a list of replies, or a ``hiredis.ReplyError``."""
