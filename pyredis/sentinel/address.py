@@ -41,8 +41,9 @@ class Address:
         self.port = port
 
     def is_at(self, other: Address) -> bool:
-        """Whether both name the same place: the port, and the IP address or the name."""
-        return self.port == other.port and (self.ip == other.ip or self.host.lower() == other.host.lower())
+        """Whether both name the same place: the port, and the IP address (where it is known) or the name."""
+        same_ip = bool(self.ip) and self.ip == other.ip
+        return self.port == other.port and (same_ip or self.host.lower() == other.host.lower())
 
     def copy(self) -> Address:
         """An address of its own."""

@@ -133,20 +133,14 @@ class Sentinel:
 
     def find_replica(self, master: Master, host: str, port: int) -> Replica | None:
         """A master's replica at an address, by IP address or name."""
-        ip = self.resolver.resolve(host)
-        for replica in master.replicas.values():
-            addr = replica.addr
-            if addr.port == port and ((ip and addr.ip == ip) or addr.host.lower() == host.lower()):
-                return replica
-        return None
+        place = Address(host, self.resolver.resolve(host), port)
+        return next((replica for replica in master.replicas.values() if replica.addr.is_at(place)), None)
 
     def find_peer(self, master: Master, host: str, port: int, runid: str = "") -> Peer | None:
         """Another sentinel of a master at an address, and with that run ID if one is given."""
-        ip = self.resolver.resolve(host)
+        place = Address(host, self.resolver.resolve(host), port)
         for peer in master.sentinels.values():
-            if runid and peer.runid != runid:
-                continue
-            if peer.addr.port == port and ((ip and peer.addr.ip == ip) or peer.addr.host.lower() == host.lower()):
+            if peer.addr.is_at(place) and (not runid or peer.runid == runid):
                 return peer
         return None
 

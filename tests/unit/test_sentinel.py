@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pyredis.core.logging import Logger
 from pyredis.core.options import Config
+from pyredis.sentinel.conf import state_lines
 from pyredis.sentinel.connection import Callback, Connection
 from pyredis.sentinel.down import ask_others, check_objectively_down, check_subjectively_down
 from pyredis.sentinel.election import elected_leader, vote_leader
@@ -451,6 +452,25 @@ def test_any_hello(tmp_path_factory: pytest.TempPathFactory, fields: list[str]) 
     stage = Stage(tmp_path_factory.mktemp("s"))
     process_hello(stage.sentinel, ",".join(fields).encode("utf-8", "surrogatepass"))
     assert stage.master.addr.port == 1 or stage.master.config_epoch
+
+
+def test_names_without_an_address_on_one_port_stay_apart(tmp_path: Path) -> None:
+    """While names cannot be resolved, the file that is written names every replica, and can be read again."""
+    head = "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n"
+    names = [f"replica-{n}.invalid" for n in range(3)]
+    text = head + "sentinel monitor m master.invalid 6379 2\n"
+    text += "".join(f"sentinel known-replica m {name} 6379\n" for name in names)
+    for _ in range(2):
+        config = Config()
+        prepare(config)
+        config.load_text(text)
+        sentinel = SentinelServer(config, Logger(config)).sentinel
+        sentinel.myid = OWN
+        lines = [f"sentinel {name} {words}" for name, words in state_lines(sentinel)]
+        assert [line.split()[3] for line in lines if "known-replica" in line] == names
+        assert sentinel.find_replica(sentinel.masters["m"], "other.invalid", 6379) is None
+        sentinel.resolver.close()
+        text = head + "\n".join(lines) + "\n"
 
 
 def test_number_of_sentinels_is_bounded(stage: Stage) -> None:
