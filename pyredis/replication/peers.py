@@ -41,7 +41,6 @@ class Replica:
         "functions_only",
         "no_data",
         "old_protocol",
-        "on_drained",
         "over_soft_since",
         "port",
         "queue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pyredis.core.client import Client
@@ -128,83 +129,41 @@ def sentinel_set_command(c: Client, argv: list[bytes]) -> bytes | None:
     return None
 
 
+_Setter = Callable[[Sentinel, Master, list[str]], "str | None"]
 _SCRIPTS_DENIED: Final = (
     b"ERR Reconfiguration of scripts path is denied for security reasons. Check the deny-scripts-reconfig "
     b"configuration directive in your Sentinel configuration"
 )
 
 
-def _positive(text: str, most: int = LONG_MAX) -> int:
-    """A number above 0; 0 for what is none."""
-    n = string2ll(encode(text))
-    return n if n is not None and 0 < n <= most else 0
+def _number(attribute: str, least: int = 1) -> _Setter:
+    def set_number(s: Sentinel, master: Master, values: list[str]) -> str | None:
+        n = string2ll(encode(values[0]))
+        if n is None or not least <= n <= LONG_MAX:
+            return values[0]
+        setattr(master, attribute, n)
+        return None
+
+    return set_number
 
 
-def _set_down_after(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    ms = _positive(values[0])
-    if not ms:
-        return values[0]
-    master.down_after_period = ms
-    s.set_down_after(master)
-    return None
+def _script(attribute: str) -> _Setter:
+    def set_script(s: Sentinel, master: Master, values: list[str]) -> str | None:
+        if values[0] and not executable(values[0]):
+            return values[0]
+        setattr(master, attribute, values[0])
+        return None
+
+    return set_script
 
 
-def _set_failover_timeout(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    ms = _positive(values[0])
-    if not ms:
-        return values[0]
-    master.failover_timeout = ms
-    return None
+def _credential(attribute: str) -> _Setter:
+    def set_credential(s: Sentinel, master: Master, values: list[str]) -> str | None:
+        setattr(master, attribute, values[0])
+        s.renew_links(master)
+        return None
 
-
-def _set_parallel_syncs(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    n = _positive(values[0])
-    if not n:
-        return values[0]
-    master.parallel_syncs = n
-    return None
-
-
-def _set_quorum(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    n = _positive(values[0])
-    if not n:
-        return values[0]
-    master.quorum = n
-    return None
-
-
-def _set_reboot_down_after(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    ms = string2ll(encode(values[0]))
-    if ms is None or ms < 0:
-        return values[0]
-    master.master_reboot_down_after_period = ms
-    return None
-
-
-def _set_notification_script(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    if values[0] and not executable(values[0]):
-        return values[0]
-    master.notification_script = values[0]
-    return None
-
-
-def _set_client_reconfig_script(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    if values[0] and not executable(values[0]):
-        return values[0]
-    master.client_reconfig_script = values[0]
-    return None
-
-
-def _set_auth_pass(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    master.auth_pass = values[0]
-    s.renew_links(master)
-    return None
-
-
-def _set_auth_user(s: Sentinel, master: Master, values: list[str]) -> str | None:
-    master.auth_user = values[0]
-    s.renew_links(master)
-    return None
+    return set_credential
 
 
 def _rename_command(s: Sentinel, master: Master, values: list[str]) -> str | None:
@@ -218,17 +177,17 @@ def _rename_command(s: Sentinel, master: Master, values: list[str]) -> str | Non
     return None
 
 
-_OPTIONS: Final = {
-    b"down-after-milliseconds": _set_down_after,
-    b"failover-timeout": _set_failover_timeout,
-    b"parallel-syncs": _set_parallel_syncs,
-    b"notification-script": _set_notification_script,
-    b"client-reconfig-script": _set_client_reconfig_script,
-    b"auth-pass": _set_auth_pass,
-    b"auth-user": _set_auth_user,
-    b"quorum": _set_quorum,
+_OPTIONS: Final[dict[bytes, _Setter]] = {
+    b"down-after-milliseconds": _number("down_after_period"),
+    b"failover-timeout": _number("failover_timeout"),
+    b"parallel-syncs": _number("parallel_syncs"),
+    b"notification-script": _script("notification_script"),
+    b"client-reconfig-script": _script("client_reconfig_script"),
+    b"auth-pass": _credential("auth_pass"),
+    b"auth-user": _credential("auth_user"),
+    b"quorum": _number("quorum"),
     b"rename-command": _rename_command,
-    b"master-reboot-down-after-period": _set_reboot_down_after,
+    b"master-reboot-down-after-period": _number("master_reboot_down_after_period", 0),
 }
 """Name → what sets it; that returns the value at fault, if it cannot be taken."""
 
@@ -363,8 +322,8 @@ def sentinel_debug_command(c: Client, argv: list[bytes]) -> bytes | None:
         attribute = _PERIODS.get(argv[at].lower())
         if attribute is None or at + 1 == len(argv):
             raise CommandError(b"ERR Unknown option or number of arguments for SENTINEL DEBUG '%b'" % c_text(argv[at]))
-        ms = _positive(decode(argv[at + 1]), INT_MAX)
-        if not ms:
+        ms = string2ll(argv[at + 1])
+        if ms is None or not 0 < ms <= INT_MAX:
             raise CommandError(
                 b"ERR Invalid argument '%b' for SENTINEL DEBUG '%b'" % (c_text(argv[at + 1]), c_text(argv[at]))
             )

@@ -14,26 +14,11 @@ from pyredis.core.config import FileError, SentinelLine
 from pyredis.core.option_kinds import quoted
 from pyredis.lib.splitargs import quote_arg
 from pyredis.sentinel.address import Address
-from pyredis.sentinel.info_reply import leading_int
 from pyredis.sentinel.instance import Master
+from pyredis.sentinel.numbers import leading_int, parse_epoch
 from pyredis.sentinel.state import InstanceError, Sentinel, decode, encode
 
-_FIRST: Final = frozenset(
-    (
-        "announce-ip",
-        "announce-port",
-        "deny-scripts-reconfig",
-        "sentinel-user",
-        "sentinel-pass",
-        "current-epoch",
-        "myid",
-        "resolve-hostnames",
-        "announce-hostnames",
-    )
-)
-"""Read before the masters."""
 _NO_MASTER: Final = "No such master with specified name."
-_LARGEST_EPOCH: Final = (1 << 64) - 1
 
 
 class LineError(ValueError):
@@ -42,26 +27,17 @@ class LineError(ValueError):
 
 def load_lines(sentinel: Sentinel, lines: list[SentinelLine]) -> None:
     """Carry out the ``sentinel`` lines of a configuration file. Raises FileError."""
-    for stage in (_is_first, _is_monitor, _is_rest):
-        for line in lines:
-            if not stage(line.words[0].lower()):
-                continue
-            try:
-                _load(sentinel, line.words)
-            except ValueError as e:
-                raise FileError(line.number, line.text, str(e)) from None
+    for line in sorted(lines, key=_stage):
+        try:
+            _load(sentinel, line.words)
+        except ValueError as e:
+            raise FileError(line.number, line.text, str(e)) from None
 
 
-def _is_first(name: str) -> bool:
-    return name in _FIRST
-
-
-def _is_monitor(name: str) -> bool:
-    return name == "monitor"
-
-
-def _is_rest(name: str) -> bool:
-    return name not in _FIRST and name != "monitor"
+def _stage(line: SentinelLine) -> int:
+    """What comes first: lines about the sentinel, then masters, then what belongs to them."""
+    name = line.words[0].lower()
+    return 0 if name in _GLOBAL else 1 if name == "monitor" else 2
 
 
 def _load(sentinel: Sentinel, words: list[str]) -> None:
@@ -84,12 +60,6 @@ def _master(sentinel: Sentinel, name: str) -> Master:
     if master is None:
         raise LineError(_NO_MASTER)
     return master
-
-
-def parse_epoch(text: str) -> int:
-    """An epoch; 0 for what is none."""
-    text = text.strip()
-    return min(int(text), _LARGEST_EPOCH) if text.isascii() and text.isdigit() and len(text) < 100 else 0
 
 
 def executable(path: str) -> bool:
@@ -168,7 +138,6 @@ def _milliseconds(value: str) -> int:
 
 def _down_after(s: Sentinel, master: Master, args: list[str]) -> None:
     master.down_after_period = _milliseconds(args[0])
-    s.set_down_after(master)
 
 
 def _failover_timeout(s: Sentinel, master: Master, args: list[str]) -> None:

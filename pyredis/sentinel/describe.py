@@ -72,7 +72,7 @@ def instance_fields(s: Sentinel, ri: Instance) -> Fields:
         fields.append(("s-down-time", now - ri.s_down_since_time))
     if ri.flags & ODOWN:
         fields.append(("o-down-time", now - ri.o_down_since_time))
-    fields.append(("down-after-milliseconds", ri.down_after_period))
+    fields.append(("down-after-milliseconds", ri.monitored_master().down_after_period))
     if isinstance(ri, Monitored):
         fields += [
             ("info-refresh", now - ri.info_refresh if ri.info_refresh else 0),

@@ -30,7 +30,10 @@ def check_subjectively_down(sentinel: Sentinel, ri: Instance) -> None:
     elif link.disconnected:
         elapsed = now - link.last_avail_time
     _renew_silent(sentinel, ri, now)
-    if elapsed > ri.down_after_period or (isinstance(ri, Monitored) and _untrue_master(sentinel, ri, now)):
+    silent = elapsed > ri.monitored_master().down_after_period
+    if silent or (
+        isinstance(ri, Monitored) and _untrue_master(sentinel, ri, now)
+    ):
         if not ri.flags & SDOWN:
             sentinel.event(WARNING, "+sdown", ri)
             ri.s_down_since_time = now
@@ -43,7 +46,7 @@ def check_subjectively_down(sentinel: Sentinel, ri: Instance) -> None:
 def _renew_silent(sentinel: Sentinel, ri: Instance, now: int) -> None:
     """Close connections on which nothing comes, though it should: a new one may do better."""
     link, times = ri.link, sentinel.times
-    half = ri.down_after_period // 2
+    half = ri.monitored_master().down_after_period // 2
     if (
         link.cc is not None
         and now - link.cc_conn_time > times.min_link_reconnect_period

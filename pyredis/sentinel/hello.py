@@ -7,14 +7,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pyredis.sentinel.failover import reconfigure_clients
-from pyredis.sentinel.info_reply import leading_int
 from pyredis.sentinel.instance import Instance, Master, Peer
+from pyredis.sentinel.numbers import leading_int, parse_epoch
 from pyredis.sentinel.state import NOTICE, WARNING, InstanceError, Sentinel, decode
 
 if TYPE_CHECKING:
     from pyredis.sentinel.connection import Connection
 
-_LARGEST_EPOCH: Final = (1 << 64) - 1
 _RUN_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 """What a run ID may look like: it goes into our configuration file."""
 
@@ -40,13 +39,9 @@ class Hello:
     def __init__(self, tokens: list[str]) -> None:
         self.host, port, self.runid, current_epoch, self.master_name, self.master_host, master_port, epoch = tokens
         self.port = leading_int(port)
-        self.current_epoch = _epoch(current_epoch)
+        self.current_epoch = parse_epoch(current_epoch)
         self.master_port = leading_int(master_port)
-        self.config_epoch = _epoch(epoch)
-
-
-def _epoch(text: str) -> int:
-    return int(text) & _LARGEST_EPOCH if text.isascii() and text.isdigit() and len(text) <= 20 else 0
+        self.config_epoch = parse_epoch(epoch)
 
 
 def process_hello(sentinel: Sentinel, message: bytes) -> None:

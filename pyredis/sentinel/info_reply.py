@@ -5,15 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_RUN_ID: Final = re.compile(r"run_id:(.{40})")
+from pyredis.sentinel.numbers import leading_int
+
 _OLD_REPLICA: Final = re.compile(r"([^,]*),(\d+)")
-_NUMBER: Final = re.compile(r"\s*[+-]?\d+")
-
-
-def leading_int(text: str) -> int:
-    """The number with which a text begins, as C's ``atoi`` reads it; 0 if there is none."""
-    found = _NUMBER.match(text)
-    return int(found[0]) if found and len(found[0]) < 20 else 0
 
 
 class InfoReply:

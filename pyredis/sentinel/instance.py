@@ -119,7 +119,7 @@ class Instance:
 
     kind = ""
 
-    def __init__(self, name: str, addr: Address, now: int, down_after: int) -> None:
+    def __init__(self, name: str, addr: Address, now: int) -> None:
         self.name = name
         self.addr = addr
         self.runid = ""
@@ -127,7 +127,6 @@ class Instance:
         self.link = Link(now)
         self.released = False
         """True once it is not monitored any more: replies that still come are nobody's."""
-        self.down_after_period = down_after
         self.last_pub_time = now
         self.last_hello_time = now
         self.s_down_since_time = 0
@@ -141,8 +140,8 @@ class Instance:
 class Monitored(Instance):
     """A master or a replica: an instance that answers INFO."""
 
-    def __init__(self, name: str, addr: Address, now: int, down_after: int) -> None:
-        super().__init__(name, addr, now, down_after)
+    def __init__(self, name: str, addr: Address, now: int) -> None:
+        super().__init__(name, addr, now)
         self.info_refresh = 0
         """When INFO was last answered."""
         self.info = b""
@@ -163,8 +162,10 @@ class Master(Monitored):
     kind = "master"
 
     def __init__(self, name: str, addr: Address, now: int, quorum: int, down_after: int, failover_timeout: int) -> None:
-        super().__init__(name, addr, now, down_after)
+        super().__init__(name, addr, now)
         self.quorum = quorum
+        self.down_after_period = down_after
+        """Of the master, its replicas and the other sentinels."""
         self.parallel_syncs = 1
         self.failover_timeout = failover_timeout
         self.master_reboot_down_after_period = 0
@@ -208,7 +209,7 @@ class Replica(Monitored):
     kind = "slave"
 
     def __init__(self, name: str, addr: Address, now: int, master: Master) -> None:
-        super().__init__(name, addr, now, master.down_after_period)
+        super().__init__(name, addr, now)
         self.master = master
         self.master_link_down_time = 0
         """For how long its link to the master has been down."""
@@ -230,7 +231,7 @@ class Peer(Instance):
     kind = "sentinel"
 
     def __init__(self, runid: str, addr: Address, now: int, master: Master) -> None:
-        super().__init__(runid, addr, now, master.down_after_period)
+        super().__init__(runid, addr, now)
         self.runid = runid
         self.master = master
         self.last_master_down_reply_time = now

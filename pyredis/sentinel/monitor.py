@@ -101,7 +101,7 @@ class Monitor:
         now = self.sentinel.now()
         if isinstance(ri, Monitored) and not link.info_pending and self._info_due(ri, now):
             self._ask_info(ri)
-        ping_period = min(ri.down_after_period, times.ping_period)
+        ping_period = min(ri.monitored_master().down_after_period, times.ping_period)
         if now - link.last_pong_time > ping_period and now - link.last_ping_time > ping_period // 2:
             self._ping(ri)
         if now - ri.last_pub_time > times.publish_period:

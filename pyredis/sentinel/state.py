@@ -293,13 +293,6 @@ class Sentinel:
         since = max(ri.s_down_since_time, ri.o_down_since_time)
         return not since or self.now() - since > ms
 
-    def set_down_after(self, master: Master) -> None:
-        """What counts for a master counts for its replicas and the other sentinels."""
-        for replica in master.replicas.values():
-            replica.down_after_period = master.down_after_period
-        for peer in master.sentinels.values():
-            peer.down_after_period = master.down_after_period
-
     def crash(self) -> None:
         """SENTINEL SIMULATE-FAILURE: end this process at once."""
         self.log.warning("Sentinel CRASH because of SENTINEL simulate-failure")

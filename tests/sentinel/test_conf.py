@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sentinels import NAME, ORACLE, Cluster, SentinelProcess, wait_for
+from tests.support.sentinels import NAME, ORACLE, Cluster, SentinelProcess, run, wait_for
 from tests.support.servers import free_port, start_ours
 
 LINES = [
@@ -230,12 +230,6 @@ def test_operators_file_and_probes(tmp_path: Path) -> None:
             process.wait()
     finally:
         cluster.stop()
-
-
-def run(line: str) -> tuple[int, str]:
-    """A shell's exit code and output."""
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout
 
 
 def test_file_that_cannot_be_written(tmp_path: Path) -> None:

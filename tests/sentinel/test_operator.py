@@ -7,7 +7,6 @@ as a replica of itself, every sentinel watches an address where nobody is. Linux
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.sentinels import NAME, Instance, SentinelProcess, wait_for
+from tests.support.sentinels import NAME, Instance, SentinelProcess, run, wait_for
 from tests.support.servers import free_port
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs all of 127.0.0.0/8")
@@ -65,12 +64,6 @@ class Pod:
         if "role:master" in text:
             return True
         return "role:slave" in text and "master_sync_in_progress:1" not in text and f"master_host:{self.ip}" not in text
-
-
-def run(line: str) -> tuple[int, str]:
-    """A shell's exit code and output."""
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout
 
 
 @pytest.fixture

@@ -37,7 +37,6 @@ class Network:
         self._open: dict[tuple[int, int], set[asyncio.StreamWriter]] = {}
         self._changed = asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

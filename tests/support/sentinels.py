@@ -35,6 +35,12 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
     raise AssertionError(f"not within {seconds} s: {what} (last: {last!r})")
 
 
+def run(line: str) -> tuple[int, str]:
+    """A shell's exit code and output."""
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout
+
+
 class SentinelProcess:
     """A running sentinel with a configuration file of its own."""
 

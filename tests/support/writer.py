@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 
@@ -45,11 +44,6 @@ class Writer:
     def written_since(self, moment: float) -> int:
         """How many writes were acknowledged after a moment."""
         return sum(at > moment for at, _ in self.acknowledged)
-
-    def longest_gap(self) -> float:
-        """The longest time between two writes that were acknowledged, in seconds."""
-        times = [at for at, _ in self.acknowledged]
-        return max((b - a for a, b in itertools.pairwise(times)), default=0.0)
 
     def stop(self) -> None:
         """End, and wait for that."""
