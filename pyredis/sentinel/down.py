@@ -31,9 +31,7 @@ def check_subjectively_down(sentinel: Sentinel, ri: Instance) -> None:
         elapsed = now - link.last_avail_time
     _renew_silent(sentinel, ri, now)
     silent = elapsed > ri.monitored_master().down_after_period
-    if silent or (
-        isinstance(ri, Monitored) and _untrue_master(sentinel, ri, now)
-    ):
+    if silent or (isinstance(ri, Monitored) and _untrue_master(sentinel, ri, now)):
         if not ri.flags & SDOWN:
             sentinel.event(WARNING, "+sdown", ri)
             ri.s_down_since_time = now
