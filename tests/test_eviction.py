@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support.raw import RawClient, encode
 from tests.support.servers import ServerProcess, start_ours
+from tests.support.waiting import wait_until
 
 if not sys.platform.startswith("linux"):
     pytest.skip("memory is measured on Linux", allow_module_level=True)
@@ -20,13 +20,6 @@ if not sys.platform.startswith("linux"):
 OOM = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 MB = 1 << 20
 LIMIT = 4 * MB
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -229,10 +222,10 @@ def test_a_value_larger_than_the_limit(client: RawClient) -> None:
     limit(client, LIMIT, "allkeys-lru")
     client.call("SET", "a", "b")
     assert client.call("SET", "huge", b"x" * 3 * LIMIT) in (OOM, b"+OK\r\n")
-    wait_for(lambda: client.call("SET", "a", "b") == b"+OK\r\n")
+    wait_until(lambda: client.call("SET", "a", "b") == b"+OK\r\n")
     assert client.call("EXISTS", "huge") == b":0\r\n"
     assert client.call("SETRANGE", "sparse", 4 * LIMIT, "x")[:1] in b":-"
-    wait_for(lambda: client.call("SET", "a", "b") == b"+OK\r\n" and client.call("EXISTS", "sparse") == b":0\r\n")
+    wait_until(lambda: client.call("SET", "a", "b") == b"+OK\r\n" and client.call("EXISTS", "sparse") == b":0\r\n")
     limit(client, LIMIT, "noeviction")
     client.call("RPUSH", "big", *[b"%0500d" % n for n in range(2000)])
     replies = client.pipeline([[b"SORT", b"big", b"BY", b"x", b"STORE", b"copy%d" % n] for n in range(2000)])
@@ -245,11 +238,11 @@ def test_a_limit_below_what_is_used(client: RawClient) -> None:
     keys = number(client.call("DBSIZE"))
     used = field(client, "used_memory")
     limit(client, used // 4, "allkeys-random")
-    wait_for(lambda: field(client, "used_memory") <= used // 4)
+    wait_until(lambda: field(client, "used_memory") <= used // 4)
     assert 0 < number(client.call("DBSIZE")) < keys // 2
     assert client.call("SET", "a", "b") == b"+OK\r\n"
     limit(client, 1, "allkeys-random")
-    wait_for(lambda: client.call("DBSIZE") == b":0\r\n")
+    wait_until(lambda: client.call("DBSIZE") == b":0\r\n")
     assert client.call("SET", "a", "b") == OOM
     assert client.call("PING") == b"+PONG\r\n"
     limit(client, 0, "allkeys-random")
@@ -281,14 +274,14 @@ def test_what_listeners_hear(client: RawClient, server: ServerProcess) -> None:
     cache.call("GET", "cached")
     client.call("XGROUP", "CREATE", "stream", "group", "0", "MKSTREAM")
     waiting.send("XREADGROUP", "GROUP", "group", "me", "BLOCK", 0, "STREAMS", "stream", ">")
-    wait_for(lambda: field(client, "blocked_clients") == 1)
+    wait_until(lambda: field(client, "blocked_clients") == 1)
     limit(client, LIMIT, "allkeys-random")
     for line in (("WATCH", "cached"), ("MULTI",), ("PING",)):
         cache.call(*line)
     fill(client, small, 3 * MB)
     assert listener.read().startswith(b"*3\r\n$7\r\nmessage\r\n$22\r\n__keyevent@0__:evicted\r\n$")
     limit(client, 1, "allkeys-random")
-    wait_for(lambda: client.call("DBSIZE") == b":0\r\n")
+    wait_until(lambda: client.call("DBSIZE") == b":0\r\n")
     assert cache.read() == b">2\r\n$10\r\ninvalidate\r\n*1\r\n$6\r\ncached\r\n"
     assert waiting.read() == b"-UNBLOCKED the stream key no longer exists\r\n"
     limit(client, 0, "noeviction")
@@ -326,10 +319,10 @@ def test_figures_of_the_limit(client: RawClient) -> None:
     assert field(client, "maxmemory") == LIMIT
     assert field(client, "total_eviction_exceeded_time") == field(client, "current_eviction_exceeded_time") == 0
     fill_up(client)
-    wait_for(lambda: field(client, "current_eviction_exceeded_time") > 0)
+    wait_until(lambda: field(client, "current_eviction_exceeded_time") > 0)
     assert field(client, "total_eviction_exceeded_time") >= 1
     client.call("FLUSHALL")
-    wait_for(lambda: field(client, "current_eviction_exceeded_time") == 0)
+    wait_until(lambda: field(client, "current_eviction_exceeded_time") == 0)
     assert field(client, "total_eviction_exceeded_time") > 0
     client.call("CONFIG", "RESETSTAT")
     assert field(client, "total_eviction_exceeded_time") == 0
@@ -384,7 +377,7 @@ def test_the_largest_clients_are_closed(client: RawClient, server: ServerProcess
     assert client.call("CONFIG", "SET", "maxmemory-clients", 2 * MB) == b"+OK\r\n"
     for c in large:
         c.sock.sendall(encode([b"SET", b"big", b"x" * MB])[: MB - 1000])
-    wait_for(lambda: field(client, "evicted_clients") >= 1)
+    wait_until(lambda: field(client, "evicted_clients") >= 1)
     assert field(client, "evicted_clients") <= 2
     for c in small_ones:
         assert c.call("PING") == b"+PONG\r\n"
@@ -404,13 +397,13 @@ def test_hundreds_of_clients_that_do_not_read(client: RawClient, server: ServerP
         c = RawClient(server.connect())
         c.sock.sendall(encode([b"GET", b"v"]) * 100)
         clients.append(c)
-    wait_for(lambda: field(client, "evicted_clients") > 100)
-    wait_for(lambda: field(client, "mem_clients_normal") < 12 * MB)
+    wait_until(lambda: field(client, "evicted_clients") > 100)
+    wait_until(lambda: field(client, "mem_clients_normal") < 12 * MB)
     assert protected.call("PING") == b"+PONG\r\n"
     for c in clients:
         c.close()
     protected.close()
-    wait_for(lambda: field(client, "connected_clients") == 1)
+    wait_until(lambda: field(client, "connected_clients") == 1)
 
 
 def test_a_part_of_maxmemory_for_clients(client: RawClient, server: ServerProcess) -> None:
@@ -419,8 +412,8 @@ def test_a_part_of_maxmemory_for_clients(client: RawClient, server: ServerProces
     other = RawClient(server.connect())
     other.sock.sendall(encode([b"SET", b"big", b"x" * 6 * MB])[: 5 * MB])
     assert other.sock.fileno() > 0
-    wait_for(lambda: field(client, "client_recent_max_input_buffer") > 2 * MB)
+    wait_until(lambda: field(client, "client_recent_max_input_buffer") > 2 * MB)
     assert field(client, "evicted_clients") == 0, "a part of no limit is no limit"
     limit(client, 40 * MB, "noeviction")
-    wait_for(lambda: field(client, "evicted_clients") == 1)
+    wait_until(lambda: field(client, "evicted_clients") == 1)
     other.close()

@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,17 +18,10 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and unix sockets")
 LOOPS = ("uvloop", "asyncio")
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Until a condition holds; fails after 30 seconds."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def messages(log: str) -> list[str]:
@@ -84,7 +76,7 @@ def test_second_interrupt_does_not_wait(tmp_path: Path) -> None:
         client = RawClient(server.connect())
         client.send("DEBUG", "SLEEP", "60")
         os.kill(server.pid, signal.SIGINT)
-        wait_for(lambda: "Received SIGINT scheduling shutdown" in server.log())
+        wait_until(lambda: "Received SIGINT scheduling shutdown" in server.log())
         assert server.alive()
         os.kill(server.pid, signal.SIGINT)
         assert server.process.wait(20) == 1
@@ -129,7 +121,7 @@ def test_daemonize_pidfile_logfile(tmp_path: Path, background: list[int]) -> Non
     config.write_text(f"daemonize yes\npidfile {pidfile}\nlogfile {logfile}\nport {port}\nloglevel verbose\n")
     done = subprocess.run([sys.executable, "-m", "pyredis", str(config)], capture_output=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    wait_for(lambda: pidfile.exists() and pidfile.read_text().endswith("\n"))
+    wait_until(lambda: pidfile.exists() and pidfile.read_text().endswith("\n"))
     pid = int(pidfile.read_text())
     background.append(pid)
     assert os.getsid(pid) == pid
@@ -140,8 +132,8 @@ def test_daemonize_pidfile_logfile(tmp_path: Path, background: list[int]) -> Non
         logfile.rename(moved)
         sock.sendall(b"CONFIG SET loglevel debug\r\nSHUTDOWN NOSAVE\r\n")
         assert sock.recv(100) == b"+OK\r\n"
-    wait_for(lambda: not pidfile.exists())
-    wait_for(lambda: "bye bye" in (logfile.read_text() if logfile.exists() else ""))
+    wait_until(lambda: not pidfile.exists())
+    wait_until(lambda: "bye bye" in (logfile.read_text() if logfile.exists() else ""))
     assert messages(moved.read_text())[-1] == "M * Ready to accept connections"
 
 
@@ -238,8 +230,8 @@ def test_unix_socket_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop:
     argv = [sys.executable, "-m", "pyredis", "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, cwd=tmp_path)
     try:
-        wait_for(path.exists)
-        wait_for(lambda: stat.S_IMODE(path.stat().st_mode) == 0o700)
+        wait_until(path.exists)
+        wait_until(lambda: stat.S_IMODE(path.stat().st_mode) == 0o700)
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(str(path))
             sock.sendall(b"CLIENT INFO\r\n")
@@ -319,7 +311,7 @@ def limited_to_100_files(path: Path, program: list[str]) -> tuple[bytes, bytes, 
     with path.open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, cwd=path.parent, preexec_fn=_drop_resource_privilege)
     try:
-        wait_for(lambda: b"Ready to accept" in path.read_bytes())
+        wait_until(lambda: b"Ready to accept" in path.read_bytes())
         with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
             c = RawClient(sock)
             limit = c.call("CONFIG", "GET", "maxclients").split(b"\r\n")[4]
@@ -345,7 +337,7 @@ def test_title_and_processors(tmp_path: Path) -> None:
     server = start_ours(tmp_path, "--proc-title-template", "redis {port}", "--server_cpulist", str(cpu))
     try:
         title = Path(f"/proc/{server.pid}/cmdline")
-        wait_for(lambda: title.read_bytes().rstrip(b"\0") == b"redis %d" % server.port)
+        wait_until(lambda: title.read_bytes().rstrip(b"\0") == b"redis %d" % server.port)
         assert os.sched_getaffinity(server.pid) == {cpu}
         c = RawClient(server.connect())
         assert c.call("CONFIG", "SET", "proc-title-template", "r {listen-addr}") == b"+OK\r\n"
@@ -446,7 +438,7 @@ def test_limits_count_for_clients_that_are_connected_already(
         setting.call("SET", "k", "x" * 500_000)
         slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.sock.sendall(b"GET k\r\n" * 40)
-        wait_for(lambda: b"id=%b " % number not in setting.call("CLIENT", "LIST", "ID", number))
+        wait_until(lambda: b"id=%b " % number not in setting.call("CLIENT", "LIST", "ID", number))
         for c in (setting, slow, big):
             c.close()
     finally:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess
+from tests.support.waiting import wait_until
 from tests.test_waiting import wait_until_read
 
 OWN = ("id", "addr", "laddr", "fd")
@@ -178,6 +179,8 @@ def test_lists_and_kills(server: ServerProcess, oracle: ServerProcess, line: byt
             client.call("CLIENT", "SETNAME", name)
             addresses[name] = b"%b:%d" % (client.sock.getsockname()[0].encode(), client.sock.getsockname()[1])
         clients["B"].call("SUBSCRIBE", "x")
+        # Those of the tests before are gone a moment after they closed.
+        wait_until(lambda c=clients["C"]: c.call("CLIENT", "LIST").count(b"id=") == 3)  # type: ignore[misc]
         laddr = b"%b:%d" % (one.host.encode(), one.port)
         line_here = line.replace(b"$addrA", addresses["A"]).replace(b"$addrB", addresses["B"])
         line_here = line_here.replace(b"$laddr", laddr)

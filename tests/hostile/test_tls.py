@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from tests.support.certificates import Certificates, listen_with, make_certificates, outcome
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_ours
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program")
 
@@ -25,14 +25,6 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs t
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Until a condition holds; fails after 30 seconds."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module", params=["uvloop", "asyncio"])
@@ -65,7 +57,7 @@ def over_tls(tls_server: tuple[ServerProcess, int], files: Certificates) -> Iter
     for client in made:
         client.close()
     assert plain.call("PING") == b"+PONG\r\n"
-    wait_for(lambda: plain.call("CLIENT", "LIST").count(b" name=") == 1)
+    wait_until(lambda: plain.call("CLIENT", "LIST").count(b" name=") == 1)
     plain.close()
 
 
@@ -93,7 +85,7 @@ def test_blocking_publishing_and_killing(over_tls: Callable[[], RawClient]) -> N
     one, two, three = over_tls(), over_tls(), over_tls()
     one.send("BLPOP", "l", 0)
     two.call("SUBSCRIBE", "c")
-    wait_for(lambda: b"blocked_clients:1\r\n" in three.call("INFO", "clients"))
+    wait_until(lambda: b"blocked_clients:1\r\n" in three.call("INFO", "clients"))
     assert three.call("RPUSH", "l", "x") == b":1\r\n"
     assert one.read() == b"*2\r\n$1\r\nl\r\n$1\r\nx\r\n"
     assert three.call("PUBLISH", "c", "m") == b":1\r\n"
@@ -127,10 +119,10 @@ def test_a_slow_reader_gets_everything(over_tls: Callable[[], RawClient]) -> Non
     assert other.call("SET", "k", value) == b"+OK\r\n"
     slow.sock.sendall(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" * 40)
     assert other.call("PING") == b"+PONG\r\n"
-    wait_for(lambda: re.search(rb"omem=[1-9]\d{6}", other.call("CLIENT", "LIST")))
+    wait_until(lambda: re.search(rb"omem=[1-9]\d{6}", other.call("CLIENT", "LIST")))
     for _ in range(40):
         assert slow.read() == b"$1048576\r\n" + value + b"\r\n"
-    wait_for(lambda: not re.search(rb"omem=[1-9]", other.call("CLIENT", "LIST")))
+    wait_until(lambda: not re.search(rb"omem=[1-9]", other.call("CLIENT", "LIST")))
 
 
 def test_the_password_and_protected_mode_count_here_too(over_tls: Callable[[], RawClient]) -> None:
@@ -238,14 +230,14 @@ def test_handshakes_that_do_not_end(tls_server: tuple[ServerProcess, int], files
     waiting = begin(299)
     assert works()
     waiting += begin(1)
-    wait_for(is_full)
+    wait_until(is_full)
     assert not works()
     for sock in waiting:
         sock.close()
-    wait_for(works)
+    wait_until(works)
     configure("maxclients", 10000, "timeout", 1)
     assert all(map(closes, begin(50)))
-    wait_for(works)
+    wait_until(works)
     configure("timeout", 0)
 
 

@@ -122,7 +122,7 @@ def shape(info: dict[str, str], *servers: Node) -> dict[str, str]:
     for name, value in info.items():
         value = re.sub(r"[0-9a-f]{40}", lambda m: "0" if m[0] == "0" * 40 else "id", value)
         value = re.sub(r"\d{4,5}", lambda m: "port" if m[0] in ports else m[0], value)
-        found[name] = re.sub(r"lag=\d+", "lag", value)
+        found[name] = re.sub(r"lag=-?\d+", "lag", value)
     for name in ("master_last_io_seconds_ago", "master_link_down_since_seconds"):
         if found.get(name) not in (None, "-1"):
             found[name] = "seconds"

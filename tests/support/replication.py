@@ -6,16 +6,15 @@ import random
 import select
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.keyspaces import small_commands
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
+from tests.support.waiting import wait_until
 
-PATIENCE = 30.0
 KINDS = ("ours", "redis")
 
 
@@ -115,24 +114,25 @@ class Node:
         self.server.stop()
 
 
-def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) -> None:
-    """Wait for a condition; fails with ``explain()`` when it does not come."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.02)
-
-
 def wait_in_step(master: Node, *replicas: Node) -> None:
     """Wait until the replicas have everything, and compare the data."""
     for replica in replicas:
         wait_until(
-            lambda replica=replica: replica.offset() == master.offset() and replica.info()["role"] == "slave",  # type: ignore[misc]
+            lambda replica=replica: has_everything(master, replica),  # type: ignore[misc]
             lambda replica=replica: f"{master.info()}\n{replica.info()}\n{replica.log()[-4000:]}",  # type: ignore[misc]
         )
     wanted = master.digest()
     for replica in replicas:
         assert replica.digest() == wanted, differences(master, replica)
+
+
+def has_everything(master: Node, replica: Node) -> bool:
+    """Whether a replica has all its master has, and (where nothing is between them) its master knows it is online."""
+    info = replica.info()
+    if info["role"] != "slave" or int(info["master_repl_offset"]) != master.offset():
+        return False
+    online = f",port={replica.port},state=online,"
+    return info["master_port"] != str(master.port) or any(online in line for line in master.info().values())
 
 
 def differences(one: Node, other: Node) -> str:
