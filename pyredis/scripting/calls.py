@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = CLIENT_SCRIPT | CLIENT_DENY_BLOCKING
 
+NEVER: Final = 1 << 63
+"""A reading of ``perf_counter_ns`` that does not come."""
+
 _REPL_NONE: Final = 0
 _REPL_ALL: Final = 3
 _UNKNOWN: Final = b"ERR Unknown Redis command called from script"
@@ -65,7 +68,7 @@ class Calls:
         """Whether there were errors among the values that the script returned."""
         self.kill = b""
         """Why the script must end: the error that it gets."""
-        self.leave_at = 1 << 63
+        self.leave_at = NEVER
         """A reading of ``perf_counter_ns`` from which on the script is left for the loop's sake."""
         self.on_long: Callable[[], None] = _nothing
         """Called from then on: leaves the script, and sets a new time."""
@@ -81,6 +84,10 @@ class Calls:
         eviction = self.server.eviction
         self.out_of_memory = bool(eviction.limit) and not allow_oom and eviction.out_of_memory()
         self.fast = self._choose_fast()
+
+    def end(self) -> None:
+        """The script has ended: nothing that was to end or to leave it is for the next one."""
+        self.kill, self.leave_at = b"", NEVER
 
     def _choose_fast(self) -> dict[bytes, Command]:
         """The commands that need no question while nothing is unusual."""

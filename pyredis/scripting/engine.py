@@ -18,7 +18,7 @@ from pyredis.core.propagate import flush, prevent
 from pyredis.core.scripts import Body, Scripts
 from pyredis.resp.errors import BUSY, MASTERDOWN, NOSCRIPT, OOM, CommandError, sanitize
 from pyredis.resp.reply import NULL, bulk, bulk_array, error, integer
-from pyredis.scripting.calls import Calls
+from pyredis.scripting.calls import NEVER, Calls
 from pyredis.scripting.functions import Function, FunctionLibraries
 from pyredis.scripting.interpreter import CompileError, Interpreter
 from pyredis.scripting.shebang import ALLOW_OOM, ALLOW_STALE, COMPATIBLE, NO_WRITES, script_flags
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _MOST_EVALUATED: Final = 500
 """Scripts of EVAL that are kept."""
-_NEVER: Final = 1 << 63
 _TURN_NS: Final = 2_000_000
 """How long a script that takes long runs before the loop has its next turn, at least."""
 _LOAD_NS: Final = 500_000_000
@@ -230,6 +229,7 @@ class Engine(Scripts):
         finally:
             server.nesting -= 1
             self.running = b""
+            self.calls.end()
         if not server.nesting and server.also_propagate:
             flush(server)
         prevent(c)  # its effects have been propagated
@@ -255,7 +255,7 @@ class Engine(Scripts):
             return load(code)
         finally:
             self._loading = False
-            self.calls.leave_at = _NEVER
+            self.calls.end()
 
     def run_in_turns(self, c: Client, argv: list[bytes], body: Body, *arguments: object) -> bytes | None:
         return self.turns.run(c, argv, body, *arguments)
@@ -270,7 +270,7 @@ class Engine(Scripts):
             calls.kill = b"ERR FUNCTION LOAD timeout"
             return
         if not turns.can_leave():
-            calls.leave_at = _NEVER
+            calls.leave_at = NEVER
             return
         if not self.busy_error:
             kind = "FUNCTION" if self.running_function else "SCRIPT"

@@ -24,7 +24,7 @@ _SOFT_LIMIT: Final = 1 << 30
 _SLACK: Final = 64 << 20
 """Bytes above the soft limit that are left for values which are handed over."""
 _COLLECT_AT: Final = 64 << 20
-"""Bytes in use after a script from which on garbage is collected at once."""
+"""Bytes in use after a script, beyond what the last such collection left, from which on garbage is collected at once."""
 _LARGE: Final = 1 << 20
 """Bytes of arguments from which on it is asked whether there is room for them."""
 _AT_ONCE: Final = 1000
@@ -59,6 +59,7 @@ class Interpreter:
         from lupa.lua51 import LuaError, LuaRuntime
 
         self._failure: type[Exception] = LuaError
+        self._collect_at = _COLLECT_AT
         self._lua = lua = LuaRuntime(
             encoding=None,
             attribute_filter=_no_attributes,
@@ -164,6 +165,7 @@ class Interpreter:
             result = self._run(handle, resp, keys, *arguments)
         except self._failure:  # memory, in the few lines around a script
             result = (None, None, b"ERR not enough memory")
-        if self._lua.get_memory_used() > _COLLECT_AT:
+        if self._lua.get_memory_used() > self._collect_at:
             self._lua.gccollect()
+            self._collect_at = self._lua.get_memory_used() + _COLLECT_AT
         return result

@@ -18,7 +18,7 @@ local concat, insert, foreach = table.concat, table.insert, table.foreach
 local rep, byte, sub, format, dump = string.rep, string.byte, string.sub, string.format, string.dump
 local find, gsub, match, unpack = string.find, string.gsub, string.match, unpack
 local floor, getinfo, sethook = math.floor, debug.getinfo, debug.sethook
-local create, resume = coroutine.create, coroutine.resume
+local create, resume, running = coroutine.create, coroutine.resume, coroutine.running
 
 local READONLY = "Attempt to modify a readonly table"
 local OUT_OF_MEMORY = "not enough memory"
@@ -389,13 +389,14 @@ local function matcher(name, native, slow, arguments_fit)
     if type(subject) == "number" then
       subject = tostring(subject)
     end
-    if type(subject) == "string" and type(pattern) == "string" and arguments_fit(third, fourth) then
+    local plain = name == "find" and fourth
+    if not plain and type(subject) == "string" and type(pattern) == "string" and arguments_fit(third, fourth) then
       local way = choose(subject, pattern)
       if way == NATIVE then
         return native(...)
       elseif way == COMPLEX then
         error("pattern too complex", 2)
-      elseif way == SLOW and not (name == "find" and fourth) then
+      elseif way == SLOW then
         local count, results = counted(pcall(slow, subject, pattern, third, fourth))
         if results[1] then
           return unpack(results, 2, count)
@@ -441,29 +442,39 @@ end
 
 local killed  -- why the script must end, as a table to throw; every instruction throws it until the script has ended
 local exempt = {}  -- functions that go on nevertheless
+local slowed = setmetatable({}, {__mode = "k"})  -- threads in which every instruction asks
+local hook
 
-local function hook()
+-- Hooks belong to a thread, and a thread can catch what another one threw: each has to ask at every instruction.
+local function throw_killed()
+  sethook(hook, "", 1)
+  local thread = running()
+  if thread then
+    slowed[thread] = true
+  end
+  error(killed, 0)
+end
+
+function hook()
   if killed then
-    if exempt[getinfo(2, "f").func] then
-      return
+    if not exempt[getinfo(2, "f").func] then
+      throw_killed()
     end
-    error(killed, 0)
+    return
   elseif collectgarbage("count") > soft_limit then
     error(OUT_OF_MEMORY, 0)
   end
   local reason = tick()
   if reason then
     killed = {err = reason}
-    sethook(hook, "", 1)
-    error(killed, 0)
+    throw_killed()
   end
 end
 
 -- The script that runs has to end now.
 local function die()
   killed = {err = tick() or "ERR killed"}
-  sethook(hook, "", 1)
-  error(killed, 0)
+  throw_killed()
 end
 
 local coroutines = {}
@@ -477,24 +488,29 @@ local function check_body(body, count)
   end
 end
 
--- Hooks belong to a thread, so each one gets its own.
-function coroutines.create(...)
-  local body = ...
+-- A thread with a hook of its own.
+local function new_thread(body)
   if killed then
-    error(killed, 0)
-  end
-  local fault = check_body(body, select("#", ...))
-  if fault then
-    arg_error(1, fault)
+    throw_killed()
   end
   local thread = create(body)
   sethook(thread, hook, "", HOOK_COUNT)
   return thread
 end
 
+function coroutines.create(...)
+  local body = ...
+  local fault = check_body(body, select("#", ...))
+  if fault then
+    arg_error(1, fault)
+  end
+  local thread = new_thread(body)
+  return thread
+end
+
 local function resumed(ok, ...)
   if killed then
-    error(killed, 0)
+    throw_killed()
   end
   return ok, ...
 end
@@ -509,7 +525,7 @@ end
 
 local function results(ok, failure, ...)
   if killed then
-    error(killed, 0)
+    throw_killed()
   elseif ok then
     return failure, ...
   end
@@ -522,8 +538,7 @@ function coroutines.wrap(...)
   if fault then
     arg_error(1, fault)
   end
-  local thread = create(body)
-  sethook(thread, hook, "", HOOK_COUNT)
+  local thread = new_thread(body)
   return function(...)
     return results(resume(thread, ...))
   end
@@ -581,6 +596,10 @@ local function finish()
   if killed then
     sethook(hook, "", HOOK_COUNT)  -- first: until then every instruction asks
     killed = nil
+    for thread in next, slowed do
+      sethook(thread, hook, "", HOOK_COUNT)
+      slowed[thread] = nil
+    end
   end
 end
 exempt[finish] = true

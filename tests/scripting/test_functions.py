@@ -196,3 +196,36 @@ def test_state_of_a_library(server: ServerProcess) -> None:
     assert client.call("FUNCTION", "LOAD", "REPLACE", b"#!lua name=state\n" + body) == b"$5\r\nstate\r\n"
     assert client.call("FCALL", "count", 0) == b":1\r\n"
     client.close()
+
+
+def test_nothing_is_left_of_a_timeout(server: ServerProcess) -> None:
+    """Why a library had to end is nothing to what is compiled after it, in which the clock is looked at now and then."""
+    client = RawClient(server.connect())
+    client.call("FUNCTION", "FLUSH")
+    client.call("FUNCTION", "LOAD", b"#!lua name=endless\nwhile true do end")
+    for start in range(0, 6000, 1000):
+        scripts = [[b"SCRIPT", b"LOAD", b"return %d" % i] for i in range(start, start + 1000)]
+        assert [reply for reply in client.pipeline(scripts) if not reply.startswith(b"$40")] == []
+    client.call("SCRIPT", "FLUSH")
+    client.close()
+
+
+def test_garbage_beside_much_that_is_kept(server: ServerProcess) -> None:
+    """A library that keeps much is not looked through after each call: garbage stays for some calls."""
+    client = RawClient(server.connect())
+    client.call("FUNCTION", "FLUSH")
+    body = b"""#!lua name=large
+local kept = {}
+redis.register_function('keep', function() for i = 1, 80 do kept[i] = ('x'):rep(1000000 + i) end return 1 end)
+redis.register_function('waste', function(keys, args)
+  local before = collectgarbage('count')
+  local wasted = (args[1]):rep(1000000)
+  return math.floor(before)
+end)"""
+    assert client.call("FUNCTION", "LOAD", body) == b"$5\r\nlarge\r\n"
+    assert client.call("FCALL", "keep", 0) == b":1\r\n"
+    sizes = [int(client.call("FCALL", "waste", 0, letter)[1:-2]) for letter in "abcdef"]
+    client.call("FUNCTION", "FLUSH")
+    client.close()
+    assert sizes[0] > 78_000
+    assert sizes[-1] - sizes[0] > 4000

@@ -30,6 +30,15 @@ ENDLESS = [
     "while true do cjson.decode(cjson.encode({1, 2, 3})) end",
     "local t = {} t[1] = t t[2] = t return t",
     "load(function() return '5' end)",
+    # Endless coroutines within a loop that catches what ends them, at different distances from the next look at the clock.
+    *[
+        "local function f() while true do end end "
+        f"while true do pcall(function() {'local x = 1 ' * n} coroutine.{call} end) end"
+        for n in (0, 4, 16)
+        for call in ("wrap(f)()", "resume(coroutine.create(f))")
+    ],
+    "local function f() while true do pcall(coroutine.wrap(function() while true do end end)) end end "
+    "while true do pcall(coroutine.wrap(f)) end",
 ]
 
 
