@@ -24,7 +24,7 @@ _SOFT_LIMIT: Final = 1 << 30
 _SLACK: Final = 64 << 20
 """Bytes above the soft limit that are left for values which are handed over."""
 _COLLECT_AT: Final = 64 << 20
-"""Bytes in use after a script, beyond what the last such collection left, from which on garbage is collected at once."""
+"""Bytes beyond what the last such collection left: with more in use after a script, garbage is collected at once."""
 _LARGE: Final = 1 << 20
 """Bytes of arguments from which on it is asked whether there is room for them."""
 _AT_ONCE: Final = 1000

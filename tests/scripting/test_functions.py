@@ -199,7 +199,7 @@ def test_state_of_a_library(server: ServerProcess) -> None:
 
 
 def test_nothing_is_left_of_a_timeout(server: ServerProcess) -> None:
-    """Why a library had to end is nothing to what is compiled after it, in which the clock is looked at now and then."""
+    """Why a library had to end is nothing to the scripts that are compiled after it."""
     client = RawClient(server.connect())
     client.call("FUNCTION", "FLUSH")
     client.call("FUNCTION", "LOAD", b"#!lua name=endless\nwhile true do end")

@@ -30,7 +30,7 @@ ENDLESS = [
     "while true do cjson.decode(cjson.encode({1, 2, 3})) end",
     "local t = {} t[1] = t t[2] = t return t",
     "load(function() return '5' end)",
-    # Endless coroutines within a loop that catches what ends them, at different distances from the next look at the clock.
+    # Endless coroutines within a loop that catches what ends them, at different distances from its next look.
     *[
         "local function f() while true do end end "
         f"while true do pcall(function() {'local x = 1 ' * n} coroutine.{call} end) end"
