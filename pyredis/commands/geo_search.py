@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from pyredis.core.args import get_float, get_int, read_zset, syntax_error
@@ -22,26 +21,17 @@ from pyredis.core.command import (
 )
 from pyredis.core.geo import get_position, get_unit, position_reply
 from pyredis.core.zsets import store_zset
-from pyredis.engines.zset import Pairs, ZSetObj
-from pyredis.lib.geohash import (
-    Cell,
-    Found,
-    Frame,
-    Position,
-    Shape,
-    cells,
-    format_distance,
-    place,
-    quarters,
-    scores_of,
-)
+from pyredis.engines.zset import ZSetObj
+from pyredis.lib.geo_areas import Found, Frame, Shape, areas, divisible
+from pyredis.lib.geohash import Position, format_distance, place
 from pyredis.lib.partialsort import smallest
 from pyredis.resp.errors import CommandError, c_text
 from pyredis.resp.reply import EMPTY_ARRAY, array, array_header, bulk, bulk_array, integer
 
-_PAGE: Final = 64
 _FEW: Final = 48
-"""So many members are sooner looked at than left out."""
+"""So many members are sooner looked at than divided by the parts of their cell."""
+_MANY: Final = 10_000
+"""So many candidates are looked at before more are gathered."""
 
 _UNIT: Final = "unit=(M|KM|FT|MI)"
 _COUNT: Final = "count=[COUNT count:int [ANY]]"
@@ -211,47 +201,42 @@ def _parse_radius(argv: list[bytes], value: ZSetObj | None, by_member: bool, may
     return q
 
 
-def _pages(value: ZSetObj, low: float, high: float) -> Iterator[Pairs]:
-    """The members with scores from ``low`` to below ``high``, by and by: for those who may stop early."""
-    offset, size = 0, _PAGE
-    while True:
-        pairs = value.by_score(low, False, high, True, False, offset, size)
-        yield pairs
-        if len(pairs) < size:
-            return
-        offset += size
-        size *= 2
-
-
-def _narrowed(value: ZSetObj, frame: Frame, cell: Cell, step: int) -> Iterator[tuple[float, float]]:
-    """The scores of a cell, without those of its parts that are outside of the frame: where that is worth the while."""
-    low, high = scores_of(cell, step)
-    parts = quarters(cell, step)
-    if not parts:
-        yield low, high
-    elif frame.touches(cell, step):
-        size = value.count_by_score(low, False, high, True)
-        if 0 < size <= _FEW or (size and frame.covers(cell, step)):
-            yield low, high
-        elif size:
-            for part in parts:
-                yield from _narrowed(value, frame, part, step + 1)
-
-
 def _search(value: ZSetObj, q: _Query) -> list[Found]:
     """All members inside, in the order of their cells; with ANY, the first ``count``."""
     found: list[Found] = []
-    select = q.shape.select
+    limit = q.count if q.any else 0
     frame = Frame(q.shape)
-    ranges = (scores for cell, step in cells(q.shape) for scores in _narrowed(value, frame, cell, step))
-    for low, high in ranges:
-        if not q.any:
-            found += select(frame, value.by_score(low, False, high, True))
+    order = value.ordered()
+    # Candidates are gathered over the cells, as one look at many is cheaper than many looks.
+    members: list[bytes] = []
+    scores: list[float] = []
+    waiting = areas(q.shape, frame)
+    waiting.reverse()
+    while waiting:
+        area = waiting.pop()
+        c, first, last, end = order.span(area[0], area[1])
+        if (c != last or end - first > _FEW) and divisible(area) and not frame.covers(area):
+            waiting += frame.parts(area)
             continue
-        for pairs in _pages(value, low, high):
-            found += select(frame, pairs, q.count - len(found))
-            if len(found) >= q.count:
-                return found
+        while c < last:
+            members += order.chunks[c][first:]
+            scores += order.scores[c][first:]
+            c += 1
+            first = 0
+            if limit or len(members) >= _MANY:
+                frame.select(members, scores, found, limit)
+                members, scores = [], []
+                if limit and len(found) == limit:
+                    return found
+        if first < end:
+            members += order.chunks[c][first:end]
+            scores += order.scores[c][first:end]
+            if limit:
+                frame.select(members, scores, found, limit)
+                members, scores = [], []
+                if len(found) == limit:
+                    return found
+    frame.select(members, scores, found, limit)
     return found
 
 
@@ -272,14 +257,14 @@ def _reply(c: Client, q: _Query, found: list[Found]) -> bytes:
         return bulk_array([member for _, member, _, _ in found])
     items: list[bytes] = []
     header = array_header(extras + 1)
-    for length, member, score, position in found:
+    for length, member, score, there in found:
         item = header + bulk(member)
         if q.with_dist:
             item += bulk(format_distance(length / q.shape.unit))
         if q.with_hash:
             item += integer(int(score))
         if q.with_coord:
-            item += position_reply(position, c.resp)
+            item += position_reply(there[:2], c.resp)
         items.append(item)
     return array(items)
 

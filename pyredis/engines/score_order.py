@@ -248,6 +248,19 @@ class ScoreOrder:
         c = bisect_left(max_scores, score)
         return (c, bisect_left(self.scores[c], score)) if c < len(max_scores) else (c, 0)
 
+    def span(self, low: float, high: float) -> tuple[int, int, int, int]:
+        """The place of the first score that is at least ``low``, and that of the first not below ``high``: O(log n)."""
+        max_scores = self.max_scores
+        c = bisect_left(max_scores, low)
+        if c == len(max_scores):
+            return c, 0, c, 0
+        scores = self.scores[c]
+        i = bisect_left(scores, low)
+        if max_scores[c] >= high:
+            return c, i, c, bisect_left(scores, high, i)
+        last = bisect_left(max_scores, high, c)
+        return c, i, last, bisect_left(self.scores[last], high) if last < len(max_scores) else 0
+
     def _group_sums(self) -> list[int]:
         groups = self.groups
         if groups is None:

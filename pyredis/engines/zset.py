@@ -71,7 +71,7 @@ class ZSetObj:
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the members in ascending order; the set must not change meanwhile."""
-        return self._ordered().members()
+        return self.ordered().members()
 
     def copy(self) -> ZSetObj:
         """Return an independent sorted set with the same members, scores and encoding: O(n)."""
@@ -90,7 +90,8 @@ class ZSetObj:
         """Become a ``skiplist`` for good."""
         self.packed = False
 
-    def _ordered(self) -> ScoreOrder:
+    def ordered(self) -> ScoreOrder:
+        """The members in order; the first time O(n log n)."""
         if self.order is None:
             self.order = ScoreOrder(self.scores)
         return self.order
@@ -147,7 +148,7 @@ class ZSetObj:
             return None
         order = self.order
         if order is None:
-            order = self._ordered()
+            order = self.ordered()
         c, i = order.locate(score, member)
         rank = order.rank_at(c, i)
         return order.size - 1 - rank if reverse else rank
@@ -176,7 +177,7 @@ class ZSetObj:
         """Ranks of the scores from ``low`` to ``high``, each end excluded if its flag says so."""
         if low > high:
             return 0, 0
-        order = self._ordered()
+        order = self.ordered()
         c1, i1 = order.locate_score(low, low_ex)
         c2, i2 = order.locate_score(high, not high_ex)
         first = order.rank_at(c1, i1)
@@ -195,7 +196,7 @@ class ZSetObj:
         """
         if not self.scores or offset < 0 or low > high or (low[:2] == high[:2] and (low[2] or high[2])):
             return 0, 0
-        order = self._ordered()
+        order = self.ordered()
         score = order.scores[0][0]
         if order.max_scores[-1] != score:
             return self._lex_walk(low, high, reverse, offset)
@@ -224,7 +225,7 @@ class ZSetObj:
         return rank + 1 if after and order.chunks[c][i] == value else rank
 
     def _lex_walk(self, low: LexBound, high: LexBound, reverse: bool, offset: int) -> tuple[int, int]:
-        members = list(self._ordered().members())
+        members = list(self.ordered().members())
         size = len(members)
         if not _lex_above(members[-1], low) or not _lex_below(members[0], high):
             return 0, 0
@@ -247,7 +248,7 @@ class ZSetObj:
     def _members(self, low: int, high: int, reverse: bool) -> list[bytes]:
         if low >= high:
             return []
-        out = self._ordered().slice_members(low, high)
+        out = self.ordered().slice_members(low, high)
         if reverse:
             out.reverse()
         return out
@@ -255,7 +256,7 @@ class ZSetObj:
     def _pairs(self, low: int, high: int, reverse: bool) -> Pairs:
         if low >= high:
             return []
-        out = self._ordered().slice_pairs(low, high)
+        out = self.ordered().slice_pairs(low, high)
         if reverse:
             out.reverse()
         return out
@@ -311,7 +312,7 @@ class ZSetObj:
         """Remove ranks ``low`` to ``high - 1`` and return them in ascending order: O(removed + LOAD + n / LOAD)."""
         if low >= high:
             return []
-        members, values = self._ordered().remove_ranks(low, high)
+        members, values = self.ordered().remove_ranks(low, high)
         scores = self.scores
         for member in members:
             del scores[member]

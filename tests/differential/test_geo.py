@@ -112,6 +112,36 @@ def test_the_whole_globe(server: ServerProcess, oracle: ServerProcess, seed: int
             client.close()
 
 
+CROWDS = [(10.0, 50.0), (179.99, 12.0), (-179.98, -66.0), (0.0, 0.0), (45.0, 85.04), (-90.0, -84.9)]
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_crowded_places(server: ServerProcess, oracle: ServerProcess, crowd: tuple[float, float]) -> None:
+    """Thousands of members within some kilometres, and more far off: cells are divided, and hold several chunks."""
+    rng = random.Random(f"crowd {crowd}")
+    clients = [RawClient(one.connect()) for one in (server, oracle)]
+
+    def near(width: float) -> tuple[str, str]:
+        x = (crowd[0] + rng.gauss(0, width) + 180) % 360 - 180
+        return repr(x), repr(max(min(crowd[1] + rng.gauss(0, width), 85.05), -85.05))
+
+    try:
+        spots = [near(rng.choice([0.001, 0.01, 0.1, 1, 20])) for _ in range(2500)]
+        words = [word for i, spot in enumerate(spots) for word in (*spot, f"m{i}")]
+        same(clients, [["GEOADD", "g", *words]])
+        commands = []
+        for _ in range(150):
+            area = ["BYRADIUS", repr(10 ** rng.uniform(1, 6.8)), "m"]
+            if rng.random() < 0.4:
+                area = ["BYBOX", *(repr(10 ** rng.uniform(1, 6.8)) for _ in range(2)), "m"]
+            center = near(rng.choice([0.001, 0.01, 0.1, 1]))
+            commands.append(["GEOSEARCH", "g", "FROMLONLAT", *center, *area, *options(rng)])
+        same(clients, commands)
+    finally:
+        for client in clients:
+            client.close()
+
+
 @pytest.mark.parametrize("members", [6, 7, 8, 40, 41, 60, 300])
 def test_order_of_equal_distances(server: ServerProcess, oracle: ServerProcess, members: int) -> None:
     """With COUNT the sorting is not stable: which ones of many at the same place are returned."""
