@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.sentinels import NAME, SentinelProcess
 from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -70,6 +72,28 @@ GRAPHED = {
 """What known dashboards and alerts ask for of a server that is nobody's replica."""
 
 
+def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(method, path)
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, body
+
+
+def samples(port: int) -> Samples:
+    """What /metrics tells; every sample is there once."""
+    status, body = get(port, "/metrics")
+    assert status == 200
+    found: Samples = {}
+    for family in text_string_to_metric_families(body):
+        for sample in family.samples:
+            where = sample.name, tuple(sorted(sample.labels.items()))
+            assert where not in found, f"twice: {where}"
+            found[where] = sample.value
+    return found
+
+
 class Monitored:
     def __init__(self, directory: Path, *args: str) -> None:
         self.port = free_port()
@@ -77,23 +101,10 @@ class Monitored:
         self.client = redis.Redis.from_url(self.server.url, decode_responses=True)
 
     def get(self, path: str, method: str = "GET") -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request(method, path)
-        response = connection.getresponse()
-        body = response.read().decode()
-        connection.close()
-        return response.status, body
+        return get(self.port, path, method)
 
     def samples(self) -> Samples:
-        status, body = self.get("/metrics")
-        assert status == 200
-        found: Samples = {}
-        for family in text_string_to_metric_families(body):
-            for sample in family.samples:
-                where = sample.name, tuple(sorted(sample.labels.items()))
-                assert where not in found, f"twice: {where}"
-                found[where] = sample.value
-        return found
+        return samples(self.port)
 
 
 def started(directory: Path, port: int, *args: str) -> ServerProcess:
@@ -166,6 +177,65 @@ def test_every_name_that_dashboards_ask_for(monitored: Monitored) -> None:
     assert names >= GRAPHED, GRAPHED - names
 
 
+CODES = (
+    b'-A"b\\c',
+    b"-A=1,count=7",
+    b"-LINE\x0bTWO",
+    b"-LINE\x0cTWO",
+    b"-NEXT\xc2\x85LINE",
+    b"-PARA\xe2\x80\xa9GRAPH",
+    b"-F\x1cG",
+    b"-A#B",
+    b"-A:B",
+    b"-A_B",
+    b"-BAD\xff",
+    b"-BAD\xfe",
+    b"-# Keyspace",
+    b"-db0",
+    b"-{le='1'}",
+    b"-K\xc3\xb6ln",
+)
+
+
+def test_error_codes_of_any_form(monitored: Monitored) -> None:
+    """Scripts choose codes freely: each is counted once, and none breaks the page or makes another series."""
+    client = monitored.client
+    client.config_resetstat()
+    with pytest.raises(redis.ResponseError):
+        client.execute_command("EVAL", "return redis.error_reply('-A:B it failed')", 0)
+    before = {name for name, _ in monitored.samples()}
+    for code in CODES:
+        with pytest.raises(redis.ResponseError):
+            client.execute_command("EVAL", "return redis.error_reply(ARGV[1])", 0, code + b" it failed")
+    found = monitored.samples()
+    errors = {dict(labels)["err"]: count for (name, labels), count in found.items() if name == "redis_errors_total"}
+    assert sum(errors.values()) == 1 + len(CODES), errors
+    assert errors['A"b\\c'] == 1 and errors["A_B"] == 4 and errors["Köln"] == 1
+    assert errors["BAD\\xff"] == 1 and errors["BAD\\xfe"] == 1
+    assert {name for name, _ in found} == before
+    assert found["redis_db_keys", (("db", "db0"),)] == client.dbsize()
+
+
+def test_several_replicas_with_one_address(monitored: Monitored) -> None:
+    """What replicas say of themselves is their word: the same address twice, or one with commas."""
+    with contextlib.ExitStack() as stack:
+        for host in (b"same", b"same", b"x,port=1,state=y", b"bad\xff"):
+            one = stack.enter_context(socket.create_connection(("127.0.0.1", monitored.server.port), timeout=20))
+            stream = one.makefile("rb")
+            for words in (
+                (b"REPLCONF", b"ip-address", host),
+                (b"REPLCONF", b"listening-port", b"7"),
+                (b"PSYNC", b"?", b"-1"),
+            ):
+                one.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words))
+                assert stream.readline()[:1] in b"+\n"
+        found = monitored.samples()
+        ips = {dict(labels)["slave_ip"] for name, labels in found if name == "redis_connected_slave_lag_seconds"}
+        assert ips == {"same", "x,port=1,state=y", "bad?"}
+    while any(name == "redis_connected_slave_lag_seconds" for name, _ in monitored.samples()):
+        pass
+
+
 def test_types(monitored: Monitored) -> None:
     _, body = monitored.get("/metrics")
     types = dict(line.split(" ")[2:4] for line in body.splitlines() if line.startswith("# TYPE "))
@@ -223,6 +293,54 @@ def test_other_requests(monitored: Monitored) -> None:
     while monitored.get("/health") != (200, "ok\n"):
         pass
     assert monitored.client.ping()
+
+
+def test_a_sentinel(tmp_path: Path) -> None:
+    """Under the names that redis_exporter has for sentinels."""
+    master, port = start_oracle(tmp_path), free_port()
+    replica = start_oracle(tmp_path, "--replicaof", f"{master.host} {master.port}")
+    address = f"{master.host}:{master.port}"
+    lines = [
+        f"metrics-port {port}",
+        f"sentinel monitor {NAME} {master.host} {master.port} 1",
+        f"sentinel down-after-milliseconds {NAME} 1500",
+        f"sentinel parallel-syncs {NAME} 3",
+    ]
+    sentinel = SentinelProcess(tmp_path / "sentinel", True, lines)
+    try:
+        where = (("master_address", address), ("master_name", NAME))
+        sentinel.wait()
+        ours = (*where, ("master_status", "ok"))
+        while (found := samples(port)).get(("redis_sentinel_master_ok_slaves", where)) != 1:
+            pass
+        assert found["redis_sentinel_masters", ()] == 1 and found["redis_sentinel_tilt", ()] == 0
+        assert found["redis_sentinel_master_status", ours] == 1 and found["redis_sentinel_master_slaves", where] == 1
+        assert (
+            found["redis_sentinel_master_sentinels", where] == found["redis_sentinel_master_ok_sentinels", where] == 1
+        )
+        assert found["redis_sentinel_master_setting_ckquorum", where] == 1
+        assert found["redis_sentinel_master_setting_down_after_milliseconds", where] == 1500
+        assert found["redis_sentinel_master_setting_parallel_syncs", where] == 3
+        assert found["redis_sentinel_master_setting_failover_timeout", where] == 180000
+        assert found["redis_sentinel_master_config_epoch", where] == 0
+        assert 0 <= found["redis_sentinel_master_last_ok_ping_reply_seconds", where] < 60
+        client = sentinel.client()
+        message = client.execute_command("SENTINEL", "CKQUORUM", NAME)
+        labels = (("master_name", NAME), ("message", message))
+        assert found["redis_sentinel_master_ckquorum_status", labels] == 1
+        assert client.execute_command("SENTINEL", "SET", NAME, "quorum", 2) == "OK"
+        with pytest.raises(redis.ResponseError) as refused:
+            client.execute_command("SENTINEL", "CKQUORUM", NAME)
+        found = samples(port)
+        labels = (("master_name", NAME), ("message", str(refused.value)))
+        assert found["redis_sentinel_master_ckquorum_status", labels] == 0
+        assert not any(name.startswith("redis_db_") for name, _ in found)
+        mode = next(dict(labels)["redis_mode"] for name, labels in found if name == "redis_instance_info")
+        assert mode == "sentinel"
+        client.close()
+    finally:
+        for server in (sentinel, replica, master):
+            server.stop()
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

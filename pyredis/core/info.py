@@ -11,7 +11,7 @@ import platform
 import selectors
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
+    from pyredis.keyspace.db import Database
 
 Fields = list[tuple[str, object]]
 
@@ -293,9 +294,14 @@ def _commandstats(s: Server) -> Fields:
 _UNSAFE: Final = bytes.maketrans(b"#:\n\r", b"____")
 
 
+def safe_name(name: bytes) -> bytes:
+    """A name that somebody else chose, without what has a meaning in INFO."""
+    return name.translate(_UNSAFE)
+
+
 def _errorstats(s: Server) -> Fields:
     return [
-        ("errorstat_" + code.translate(_UNSAFE).decode("utf-8", "surrogateescape"), f"count={n}")
+        ("errorstat_" + safe_name(code).decode("utf-8", "surrogateescape"), f"count={n}")
         for code, n in sorted(s.stats.errors.items())
     ]
 
@@ -318,17 +324,18 @@ def _cluster(s: Server) -> Fields:
     return [("cluster_enabled", int(s.config.cluster_enabled))]
 
 
-def _keyspace(s: Server) -> Fields:
-    fields: Fields = []
-    for db in s.dbs:
-        if len(db):
-            left = db.sample_deadlines(_SAMPLE)
-            ttl = sum(max(ms, 0) for ms in left) // len(left) if left else 0
-            text = f"keys={len(db)},expires={len(db.expires)},avg_ttl={ttl}"
-            if s.compat >= 704:
-                text += f",subexpiry={len(db.volatile)}"
-            fields.append((f"db{db.id}", text))
+def database_fields(s: Server, db: Database) -> list[tuple[str, int]]:
+    """What is told of a database; ``avg_ttl`` in milliseconds, from a sample."""
+    left = db.sample_deadlines(_SAMPLE)
+    ttl = sum(max(ms, 0) for ms in left) // len(left) if left else 0
+    fields = [("keys", len(db)), ("expires", len(db.expires)), ("avg_ttl", ttl)]
+    if s.compat >= 704:
+        fields.append(("subexpiry", len(db.volatile)))
     return fields
+
+
+def _keyspace(s: Server) -> Fields:
+    return [(f"db{db.id}", ",".join([f"{name}={n}" for name, n in database_fields(s, db)])) for db in s.dbs if len(db)]
 
 
 Section = Callable[["Server"], Fields]
@@ -350,14 +357,25 @@ SECTIONS: Final[tuple[tuple[str, Section, bool], ...]] = (
 """Title, fields, and whether the section is shown when none is asked for."""
 
 
-def info(s: Server, wanted: set[str]) -> bytes:
-    """The text of the sections named (lower case; ``default``, ``all`` and ``everything`` stand for several)."""
+def titles(s: Server) -> list[str]:
+    """Of all sections that this server has."""
+    return [title for title, _, _ in s.mode.info_sections or SECTIONS]
+
+
+def sections(s: Server, wanted: set[str]) -> Iterator[tuple[str, Fields]]:
+    """Title and fields of the sections named (lower case; ``default``, ``all`` and ``everything`` name several)."""
     everything = bool(wanted & {"all", "everything"})
     if "module_list" in wanted:
         wanted = wanted | {"modules"}
-    parts = []
     for title, fields, default in s.mode.info_sections or SECTIONS:
         if everything or title.lower() in wanted or (default and (not wanted or "default" in wanted)):
-            lines = [f"# {title}", *(f"{name}:{value}" for name, value in fields(s))]
-            parts.append("\r\n".join(lines) + "\r\n")
+            yield title, fields(s)
+
+
+def info(s: Server, wanted: set[str]) -> bytes:
+    """The text of :func:`sections`."""
+    parts = []
+    for title, fields in sections(s, wanted):
+        lines = [f"# {title}", *(f"{name}:{value}" for name, value in fields)]
+        parts.append("\r\n".join(lines) + "\r\n")
     return "\r\n".join(parts).encode("utf-8", "surrogateescape")

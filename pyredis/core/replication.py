@@ -71,6 +71,10 @@ class Replication:
         """What waits for replicas, beside the backlog."""
         return 0
 
+    def describe_replicas(self) -> list[Fields]:
+        """``ip``, ``port``, ``state``, ``offset`` and ``lag`` of each replica."""
+        return []
+
     def info(self) -> Fields:
         """The Replication section of INFO."""
         return [("role", "master"), ("connected_slaves", 0), ("master_failover_state", "no-failover"), *self.history()]

@@ -9,14 +9,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from pyredis import __version__
-from pyredis.metrics.families import families
+from pyredis.metrics.families import common_families, families, gauge, single
 from pyredis.metrics.http import HttpServer, Request, Response
 from pyredis.metrics.own import Watch, own_families
-from pyredis.metrics.reading import read_server
+from pyredis.metrics.reading import Reading, read_server
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
@@ -30,26 +30,43 @@ class _ServerCollector(Collector):
     def __init__(self, server: Server) -> None:
         self.server = server
         self.scrapes = 0
+        self.seconds = 0.0
 
     def collect(self) -> Iterator[Metric]:
         started = perf_counter()
-        yield from families(read_server(self.server))
+        reading = read_server(self.server)
+        if self.server.config.sentinel_mode:
+            yield from self._sentinel(reading)
+        else:
+            yield from families(reading)
         yield from own_families(self.server)
+        yield from self._exporter(perf_counter() - started)
+
+    def _sentinel(self, reading: Reading) -> Iterator[Metric]:
+        from pyredis.metrics.sentinels import sentinel_families
+        from pyredis.sentinel.server import SentinelServer
+
+        assert isinstance(self.server, SentinelServer)
+        yield from common_families(reading)
+        yield from sentinel_families(self.server.sentinel)
+
+    def _exporter(self, took: float) -> Iterator[Metric]:
+        """What redis_exporter tells of itself; this is the last reading, which took so many seconds."""
         self.scrapes += 1
+        self.seconds += took
         scrapes = CounterMetricFamily("redis_exporter_scrapes_total", "How often this page was read")
         scrapes.add_metric([], self.scrapes)
         yield scrapes
-        error = GaugeMetricFamily(
-            "redis_exporter_last_scrape_error", "Always 0: it is the server itself", labels=["err"]
-        )
+        durations = SummaryMetricFamily("redis_exporter_scrape_duration_seconds", "How long gathering this took")
+        durations.add_metric([], self.scrapes, self.seconds)
+        yield durations
+        error = gauge("exporter_last_scrape_error", "Always 0: it is the server itself", ("err",))
         error.add_metric([""], 0)
         yield error
-        build = GaugeMetricFamily("redis_exporter_build_info", "Who says this", labels=["version"])
+        build = gauge("exporter_build_info", "Who says this", ("version",))
         build.add_metric([f"pyredis-{__version__}"], 1)
         yield build
-        took = GaugeMetricFamily("redis_exporter_last_scrape_duration_seconds", "How long gathering this took")
-        took.add_metric([], perf_counter() - started)
-        yield took
+        yield single("exporter_last_scrape_duration_seconds", took, "How long gathering this took")
 
 
 class Endpoint:
@@ -57,8 +74,8 @@ class Endpoint:
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
-        self.watch = Watch(loop)
         self.registry = CollectorRegistry()
+        self.watch = Watch(loop, self.registry)
         self.registry.register(_ServerCollector(server))
         self.http = HttpServer({"/metrics": self._metrics, "/health": self._health, "/ready": self._ready})
 
@@ -74,7 +91,7 @@ class Endpoint:
         self.http.close()
 
     def _metrics(self, request: Request) -> Response:
-        return Response(generate_latest(self.registry) + generate_latest(self.watch.registry), _CONTENT_TYPE)
+        return Response(generate_latest(self.registry), _CONTENT_TYPE)
 
     def _health(self, request: Request) -> Response:
         """The process lives and its loop turns; whether it has its data is another question."""
@@ -93,7 +110,6 @@ class Endpoint:
             return "loading the data"
         if server.disk_error() is not None:
             return "the disk cannot be written"
-        fields = dict(server.replication.info())
-        if fields.get("role") == "slave" and fields.get("master_link_status") != "up":
+        if server.replication.master is not None and not server.replication.link_up:
             return "the link to the master is down"
         return ""

@@ -34,21 +34,20 @@ _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 
 class Watch:
-    """Measures the event loop and the collector of one process."""
+    """Measures the event loop and the collector of one process, for ``registry``."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, loop: asyncio.AbstractEventLoop, registry: CollectorRegistry) -> None:
         self.lag = Histogram(
             "pyredis_event_loop_lag_seconds",
             "How much later than due a timer of the event loop ran",
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self.pauses = Histogram(
             "pyredis_gc_pause_seconds",
             "How long each run of Python's cyclic collector took",
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self._loop = loop
         self._due = loop.time() + _PERIOD

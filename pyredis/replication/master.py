@@ -249,23 +249,28 @@ class Master:
 
     # --- telling ----------------------------------------------------------------------------------------------
 
-    def info(self) -> list[tuple[str, object]]:
-        """The lines of INFO about replicas."""
+    def describe(self) -> list[list[tuple[str, object]]]:
+        """What INFO tells of each replica."""
         now = self.server.mstime
-        replicas = self.connected()
-        lines: list[tuple[str, object]] = [("connected_slaves", len(replicas))]
-        config = self.server.config
-        if config.min_replicas_to_write and config.min_replicas_max_lag:
-            lines.append(("min_slaves_good_slaves", self.good))
-        shown = 0
-        for one in replicas:
+        found: list[list[tuple[str, object]]] = []
+        for one in self.connected():
             host = one.host()
             if not host:
                 continue  # a unix socket has none
             lag = (now - one.ack_time) // 1000 if one.state == ONLINE and not one.rdb_only else 0
-            text = f"ip={host},port={one.port},state={STATE_NAMES[one.state]},offset={one.ack_offset},lag={max(lag, 0)}"
-            lines.append((f"slave{shown}", text))
-            shown += 1
+            state = STATE_NAMES[one.state]
+            where: list[tuple[str, object]] = [("ip", host), ("port", one.port), ("state", state)]
+            found.append([*where, ("offset", one.ack_offset), ("lag", max(lag, 0))])
+        return found
+
+    def info(self) -> list[tuple[str, object]]:
+        """The lines of INFO about replicas."""
+        lines: list[tuple[str, object]] = [("connected_slaves", len(self.connected()))]
+        config = self.server.config
+        if config.min_replicas_to_write and config.min_replicas_max_lag:
+            lines.append(("min_slaves_good_slaves", self.good))
+        for at, fields in enumerate(self.describe()):
+            lines.append((f"slave{at}", ",".join([f"{name}={value}" for name, value in fields])))
         return lines
 
     def role(self) -> bytes:

@@ -397,6 +397,9 @@ class Node(Replication):
     def buffer_bytes(self) -> int:
         return self.following.buffer_bytes()
 
+    def describe_replicas(self) -> list[Fields]:
+        return self.following.describe()
+
     def info(self) -> Fields:
         fields: Fields = [("role", "master" if self.master is None else "slave")]
         if self.master is not None:

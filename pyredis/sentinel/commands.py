@@ -28,9 +28,9 @@ from pyredis.resp.reply import (
     simple,
 )
 from pyredis.sentinel.describe import instance_fields
-from pyredis.sentinel.election import vote_leader
+from pyredis.sentinel.election import check_quorum, vote_leader
 from pyredis.sentinel.failover import select_replica, start_failover
-from pyredis.sentinel.instance import FAILOVER_IN_PROGRESS, FORCE_FAILOVER, ODOWN, SDOWN, Instance, Master
+from pyredis.sentinel.instance import FAILOVER_IN_PROGRESS, FORCE_FAILOVER, SDOWN, Instance, Master
 from pyredis.sentinel.state import SIMULATE_ELECTION, SIMULATE_PROMOTION, Sentinel, decode, encode
 
 if TYPE_CHECKING:
@@ -238,18 +238,10 @@ def sentinel_is_master_down_command(c: Client, argv: list[bytes]) -> bytes | Non
     usage="master-name",
 )
 def sentinel_ckquorum_command(c: Client, argv: list[bytes]) -> bytes | None:
-    s = sentinel_of(c)
-    master = find_master(s, argv[2])
-    down = SDOWN | ODOWN
-    usable = 1 + sum(not (p.flags & down) and not p.link.disconnected for p in master.sentinels.values())
-    problem = b""
-    if usable < master.quorum:
-        problem += b" Not enough available Sentinels to reach the specified quorum for this master."
-    if usable < (len(master.sentinels) + 1) // 2 + 1:
-        problem += b" Not enough available Sentinels to reach the majority and authorize a failover."
-    if problem:
-        raise CommandError(b"NOQUORUM %d usable Sentinels.%b" % (usable, problem))
-    return simple(b"OK %d usable Sentinels. Quorum and failover authorization can be reached" % usable)
+    possible, message = check_quorum(find_master(sentinel_of(c), argv[2]))
+    if not possible:
+        raise CommandError(message.encode())
+    return simple(message.encode())
 
 
 @command(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 
-from pyredis.sentinel.instance import Master
+from pyredis.sentinel.instance import ODOWN, SDOWN, Master
 from pyredis.sentinel.state import WARNING, Sentinel
 
 MAX_DESYNC = 1000
@@ -56,3 +56,17 @@ def elected_leader(sentinel: Sentinel, master: Master, epoch: int) -> str:
             favourite = mine
     needed = max((len(master.sentinels) + 1) // 2 + 1, master.quorum)
     return favourite if votes.get(favourite, 0) >= needed else ""
+
+
+def check_quorum(master: Master) -> tuple[bool, str]:
+    """Whether a failover could be agreed on now, and SENTINEL CKQUORUM's words about it."""
+    down = SDOWN | ODOWN
+    usable = 1 + sum(not (p.flags & down) and not p.link.disconnected for p in master.sentinels.values())
+    problem = ""
+    if usable < master.quorum:
+        problem += " Not enough available Sentinels to reach the specified quorum for this master."
+    if usable < (len(master.sentinels) + 1) // 2 + 1:
+        problem += " Not enough available Sentinels to reach the majority and authorize a failover."
+    if problem:
+        return False, f"NOQUORUM {usable} usable Sentinels.{problem}"
+    return True, f"OK {usable} usable Sentinels. Quorum and failover authorization can be reached"

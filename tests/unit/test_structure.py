@@ -22,6 +22,8 @@ LATE_IMPORTS: Final = {
     ("pyredis/app.py", "pyredis.metrics.endpoint"): "the Prometheus client is slow to import",
     ("pyredis/app.py", "uvloop"): "optional, and not there on Windows",
     ("pyredis/app.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
+    ("pyredis/metrics/endpoint.py", "pyredis.metrics.sentinels"): "a database need not load what only a sentinel needs",
+    ("pyredis/metrics/endpoint.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
     ("pyredis/cli/server.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
     ("pyredis/__init__.py", "pyredis.embedded"): "the command line does without",
     ("pyredis/embedded/server.py", "pyredis.sentinel.server"): "only sentinels need it",
