@@ -48,8 +48,9 @@ test-clients: $(VENV)/.stamp-clients | /usr/bin/redis-server  ## redis-py's own 
 bench: $(VENV)/.stamp-bench | /usr/bin/redis-server /usr/bin/openssl  ## measure ours beside redis-server, write benchmarks/results
 	$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
-docs: $(VENV)/.stamp-run  ## write what the documents say about single commands
+docs: $(VENV)/.stamp-docs  ## write the generated pages, then build the site of docs/ into site/
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: $(VENV)/.stamp-dev  ## ruff: rules and format
 	$(BIN)/ruff check
@@ -66,7 +67,7 @@ types: $(VENV)/.stamp-dev  ## mypy --strict on the package
 check: lint types test  ## everything that must pass before a change lands
 
 clean:  ## remove the environment and the caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("pyredis needs Python 3.11 or later; try: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
@@ -88,6 +89,10 @@ $(VENV)/.stamp-clients: pyproject.toml | $(BIN)/python
 $(VENV)/.stamp-bench: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test,bench]'
 	@touch $(VENV)/.stamp-run $(VENV)/.stamp-test $@
+
+$(VENV)/.stamp-docs: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[docs]'
+	@touch $(VENV)/.stamp-run $@
 
 $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test,dev]'

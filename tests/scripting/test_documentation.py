@@ -9,7 +9,7 @@ from tests.scripting.test_eval import Both
 from tests.support.servers import ServerProcess
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scripting.md").read_text()
-LIMITER, RELEASE, LOCKS = re.findall(r"```lua\n(.*?)```", PAGE, re.S)
+LIMITER, RELEASE, LOCKS = re.findall(r"```lua[^\n]*\n(.*?)```", PAGE, re.S)
 
 
 def test_rate_limiter(server: ServerProcess, oracle: ServerProcess) -> None:

@@ -1,0 +1,67 @@
+"""What mkdocs does beside its own: files of the repository that pages link to, and no asset from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File
+
+ROOT: Final = Path(__file__).parents[1]
+_LINK: Final = re.compile(r"\]\((?P<up>(?:\.\./)+)(?P<path>[^)#]+)(?P<anchor>#[^)]*)?\)")
+_OUTSIDE: Final = re.compile(
+    r"<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=\"?(https?:)?//[^\">]*"
+    r"|<link\b(?![^>]*rel=\"?canonical)[^>]*href=\"?(https?:)?//[^\">]*"
+    r"|url\([\"']?(?:https?:)?//[^)]*"
+    r"|@import [\"'](?:https?:)?//[^\"']*"
+)
+
+
+def _served(path: Path) -> str:
+    """Where the site has a file of the repository: as text, whatever it is."""
+    return f"repository/{path}.txt"
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Bring along what the pages link to outside docs/."""
+    for page in [file for file in files if file.src_uri.endswith(".md")]:
+        source = Path(page.abs_src_path)
+        for match in _LINK.finditer(source.read_text()):
+            there = (source.parent / match["up"] / match["path"]).resolve()
+            if there.is_file() and not there.is_relative_to(ROOT / "docs"):
+                uri = _served(there.relative_to(ROOT))
+                if uri not in files.src_uris:
+                    files.append(File.generated(config, uri, content=there.read_bytes()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Links to such files lead to their copies."""
+    source = Path(page.file.abs_src_path)
+
+    def led(match: re.Match[str]) -> str:
+        there = (source.parent / match["up"] / match["path"]).resolve()
+        if there.is_relative_to(ROOT / "docs"):
+            return match[0]
+        if there.is_dir():
+            return f"](#{match['anchor'] or ''})"
+        depth = page.file.src_uri.count("/")
+        return f"]({'../' * depth}{_served(there.relative_to(ROOT))})"
+
+    return _LINK.sub(led, markdown)
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """A page that would fetch something from elsewhere ends the build."""
+    if found := _OUTSIDE.search(output):
+        raise PluginError(f"{page.file.src_uri} would fetch {found[0]}")
+    return output
+
+
+def on_post_build(config: Any) -> None:
+    """Neither does a style sheet."""
+    for path in Path(config.site_dir).rglob("*.css"):
+        if found := _OUTSIDE.search(path.read_text()):
+            raise PluginError(f"{path} would fetch {found[0]}")
