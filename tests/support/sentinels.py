@@ -247,8 +247,12 @@ class Cluster:
         return next(server for server in self.servers if server.port == port)
 
     def add_sentinels(self, kinds: Iterable[bool], *lines: str, quorum: int = 2) -> list[SentinelProcess]:
-        """Sentinels that ask and tell more often than the defaults say; ``kinds``: whether each is ours."""
-        added = [self.launch_sentinel(ours, *lines, quorum=quorum, down_after=1000) for ours in kinds]
+        """Sentinels that ask and tell more often than the defaults say; ``kinds``: whether each is ours.
+
+        A link that breaks is opened again after a second. With ``down-after-milliseconds`` at a second, too, one that
+        breaks just after a failover (on a loaded machine some do) makes redis-sentinel fail over once more.
+        """
+        added = [self.launch_sentinel(ours, *lines, quorum=quorum, down_after=2000) for ours in kinds]
         for sentinel in added:
             self.settle(sentinel, True)
         return added
