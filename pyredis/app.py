@@ -38,6 +38,7 @@ from pyredis.replication.node import Node
 from pyredis.scripting.engine import Engine
 
 if TYPE_CHECKING:
+    from pyredis.console.site import Console
     from pyredis.metrics.endpoint import Endpoint
 
 __all__ = ["App", "all_commands", "run_server"]
@@ -74,6 +75,7 @@ class App:
         self.server.moving.links = self.links
         self.server.replication = self.replication
         self.metrics: Endpoint | None = None
+        self.console: Console | None = None
         self.stopped = asyncio.Event()
         self.exit_code = 0
 
@@ -84,6 +86,8 @@ class App:
         """
         server = self.server
         try:
+            if server.config.console_bind and not server.config.metrics_port:
+                raise ListenError("console-bind needs metrics-port: that is where the console is served")
             if server.config.metrics_port:
                 await self._open_metrics()  # first, as clients are accepted while this waits
             self.listeners.open_all()
@@ -105,6 +109,11 @@ class App:
         from pyredis.metrics.endpoint import Endpoint
 
         self.metrics = Endpoint(self.server, asyncio.get_running_loop())
+        if self.server.config.console_bind:
+            from pyredis.console.site import Console
+
+            self.console = Console(self.server, asyncio.get_running_loop())
+            self.metrics.http.sites.append(self.console.site)
         try:
             await self.metrics.start()
         except OSError as e:
@@ -133,6 +142,8 @@ class App:
         self.listeners.close()
         if self.metrics is not None:
             self.metrics.close()
+        if self.console is not None:
+            self.console.close()
         for unfinished in list(self.server.handshakes):
             unfinished.abort()
         for c in list(self.server.clients.values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -28,6 +28,8 @@ _USAGE = """\
 """
 
 
+_MAY_STAND_ALONE: Final = {"--save": ' ""', "--sentinel": "", "--console-write": " yes"}
+"""Directives that need no value on the command line, and what stands for it."""
 DEFAULTS = "PYREDIS_DEFAULTS"
 """Environment variable with directives between semicolons, for images: file and command line count above them."""
 
@@ -47,8 +49,8 @@ class Arguments:
     def _parse(self, rest: list[str], first_may_be_stdin: bool) -> None:
         """``--name`` begins a line, everything else is a word of the line begun; ``--name value`` may be one argument.
 
-        After a name alone the next argument is its value even if it begins with ``--``, except after ``--save``
-        (and ``--sentinel``), which then has the empty value.
+        After a name alone the next argument is its value even if it begins with ``--``, except after those of
+        ``_MAY_STAND_ALONE``.
         """
         lines: list[str] = []
         value_due = False
@@ -61,10 +63,9 @@ class Arguments:
                 alone = len(split_args(os.fsencode(arg)) or ()) == 1
                 value_due = alone
                 following = rest[at + 1] if at < last else "--"
-                if alone and following.startswith("--") and arg.lower() in ("--save", "--sentinel"):
+                if alone and following.startswith("--") and arg.lower() in _MAY_STAND_ALONE:
                     value_due = False
-                    if arg.lower() == "--save":
-                        lines[-1] += ' ""'
+                    lines[-1] += _MAY_STAND_ALONE[arg.lower()]
             else:
                 word = quoted(arg)
                 if lines:

@@ -241,6 +241,9 @@ class Config(Settings):
     # Monitoring
     metrics_port: int = integer(0, 0, 65535, mutable=False, own=True)
     metrics_bind: list[str] = special(Addresses(), ["127.0.0.1"], mutable=False, own=True)
+    console_bind: list[str] = special(Addresses(), [], mutable=False, own=True)
+    console_hosts: list[str] = special(Addresses(), [], mutable=False, own=True)
+    console_write: bool = yes_no(False, mutable=False, own=True)
 
     # Connections
     bind: list[str] = special(Addresses(), ["*", "-::*"], apply=apply_bind, always_apply=True)

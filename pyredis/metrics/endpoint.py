@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 
 from pyredis import __version__
 from pyredis.metrics.families import common_families, families, gauge, single
-from pyredis.metrics.http import HttpServer, Request, Response
+from pyredis.metrics.http import Page, Request, Response, Site
+from pyredis.metrics.http_server import HttpServer
 from pyredis.metrics.own import Watch, own_families
 from pyredis.metrics.reading import Reading, read_server
 
@@ -77,12 +78,13 @@ class Endpoint:
         self.registry = CollectorRegistry()
         self.watch = Watch(loop, self.registry)
         self.registry.register(_ServerCollector(server))
-        self.http = HttpServer({"/metrics": self._metrics, "/health": self._health, "/ready": self._ready})
+        self.http = HttpServer()
+        pages = {"/metrics": Page(self._metrics), "/health": Page(self._health), "/ready": Page(self._ready)}
+        self.http.sites.append(Site(pages, server.config.metrics_bind))
 
     async def start(self) -> None:
         """Listen where the configuration says. Raises OSError."""
-        config = self.server.config
-        await self.http.start(config.metrics_bind, config.metrics_port)
+        await self.http.start(self.server.config.metrics_port)
         self.server.log.notice(f"Metrics are served at port {self.http.port}")
 
     def close(self) -> None:

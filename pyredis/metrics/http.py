@@ -1,47 +1,89 @@
-"""A small HTTP/1.1 server for monitoring: GET and HEAD of a few pages, one request for each connection.
-
-What a request may cost is bounded: 8 KB of head, ten seconds, sixty-four connections at a time.
-"""
+"""What a request and a response of the HTTP port are, and the parsing of the former."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-_LONGEST_HEAD: Final = 8 << 10
-_SECONDS: Final = 10.0
-_CONNECTIONS: Final = 64
+_PARAMETERS: Final = 32
+_LONGEST_LENGTH: Final = 18
+"""Digits of a Content-Length."""
+
+
+class BadRequest(Exception):
+    """The bytes that came are no request."""
 
 
 @dataclass(slots=True)
 class Request:
-    """``headers`` with lower-case names."""
+    """``headers`` with lower-case names; ``peer`` and ``local`` are the connection's two ends: address and port."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
+    peer: tuple[str, int] = ("", 0)
+    local: tuple[str, int] = ("", 0)
+
+    def body_length(self) -> int:
+        """Bytes that follow the head. Raises BadRequest for a length that is none."""
+        text = self.headers.get("content-length", "0")
+        if "transfer-encoding" in self.headers or not (text.isascii() and text.isdigit()):
+            raise BadRequest
+        return int(text[:_LONGEST_LENGTH])
 
 
 @dataclass(slots=True)
 class Response:
-    """What is sent back."""
+    """What is sent back: a body, or the pieces of a ``stream`` as they come."""
 
-    body: bytes
+    body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     status: HTTPStatus = HTTPStatus.OK
     headers: dict[str, str] = field(default_factory=dict)
+    stream: AsyncIterator[bytes] | None = None
+
+    def head(self) -> bytes:
+        """Status line and headers."""
+        lines = [
+            f"HTTP/1.1 {self.status.value} {self.status.phrase}",
+            f"Content-Type: {self.content_type}",
+            *([f"Content-Length: {len(self.body)}"] if self.stream is None else []),
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+            "Connection: close",
+        ]
+        return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 
-Page = Callable[[Request], Response]
+Answer = Callable[[Request], "Response | Awaitable[Response]"]
 
 
-class BadRequest(Exception):
-    """The bytes that came are no request."""
+@dataclass(slots=True)
+class Page:
+    """What answers at one path. A page that takes POST takes nothing else; others take GET and HEAD."""
+
+    answer: Answer
+    longest_body: int = 0
+    """Bytes; more than none makes it a page for POST."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods it takes."""
+        return ("POST",) if self.longest_body else ("GET", "HEAD")
+
+
+@dataclass(slots=True)
+class Site:
+    """Pages by their paths, and the addresses of this machine at which they are served (as ``bind`` has them)."""
+
+    pages: Mapping[str, Page]
+    addresses: list[str]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every response."""
 
 
 def parse_head(head: bytes) -> Request:
@@ -54,81 +96,21 @@ def parse_head(head: bytes) -> Request:
     words = lines[0].split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         raise BadRequest
-    headers = {}
+    headers: dict[str, str] = {}
     for line in lines[1:]:
         name, found, value = line.partition(":")
         if found:
-            headers[name.strip().lower()] = value.strip()
+            name = name.strip().lower()
+            if name in headers and name in _ONCE:
+                raise BadRequest
+            headers[name] = value.strip()
     try:
         target = urlsplit(words[1])
-        query = dict(parse_qsl(target.query))
+        query = dict(parse_qsl(target.query, max_num_fields=_PARAMETERS))
     except ValueError:
         raise BadRequest from None
     return Request(words[0], target.path, query, headers)
 
 
-class HttpServer:
-    """Serves ``pages``: path → function."""
-
-    def __init__(self, pages: Mapping[str, Page]) -> None:
-        self.pages = pages
-        self.server: asyncio.Server | None = None
-        self.open = 0
-        """Connections at the moment."""
-
-    async def start(self, addresses: list[str], port: int) -> None:
-        """Listen. Raises OSError."""
-        self.server = await asyncio.start_server(self._connection, addresses, port, limit=_LONGEST_HEAD)
-
-    def close(self) -> None:
-        """Listen no more."""
-        if self.server is not None:
-            self.server.close()
-
-    @property
-    def port(self) -> int:
-        """The port listened on, where the system chose it."""
-        assert self.server is not None
-        return int(self.server.sockets[0].getsockname()[1])
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-        try:
-            if self.open <= _CONNECTIONS:
-                async with asyncio.timeout(_SECONDS):
-                    await self._answer(reader, writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # the peer has gone, or takes too long
-        finally:
-            self.open -= 1
-            writer.close()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head_only = False
-        try:
-            request = parse_head(await reader.readuntil(b"\r\n\r\n"))
-            head_only = request.method == "HEAD"
-            response = self._respond(request)
-        except asyncio.LimitOverrunError:
-            response = Response(b"the head is too long\n", status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        except BadRequest:
-            response = Response(b"not HTTP\n", status=HTTPStatus.BAD_REQUEST)
-        status = response.status
-        lines = [
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            f"Content-Type: {response.content_type}",
-            f"Content-Length: {len(response.body)}",
-            *(f"{name}: {value}" for name, value in response.headers.items()),
-            "Connection: close",
-        ]
-        writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (b"" if head_only else response.body))
-        await writer.drain()
-
-    def _respond(self, request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            allowed = {"Allow": "GET, HEAD"}
-            return Response(b"only GET and HEAD\n", status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allowed)
-        page = self.pages.get(request.path)
-        if page is None:
-            return Response(b"no such page\n", status=HTTPStatus.NOT_FOUND)
-        return page(request)
+_ONCE: Final = frozenset(("host", "content-length", "transfer-encoding", "authorization", "origin"))
+"""Headers on which something depends: two of them could be understood in two ways."""

@@ -11,7 +11,17 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 _USERS: Final = ("cli", "pytest_plugin", "fake", "embedded", "app")
-_UPPER: Final = (*_USERS, "commands", "metrics", "net", "replication", "persistence", "scripting", "sentinel")
+_UPPER: Final = (
+    *_USERS,
+    "commands",
+    "console",
+    "metrics",
+    "net",
+    "replication",
+    "persistence",
+    "scripting",
+    "sentinel",
+)
 LAYERS: Final = (*_UPPER, "core", "keyspace", "engines", "resp", "lib")
 """From top to bottom: a module imports from its own layer and from those below."""
 
@@ -20,6 +30,7 @@ LINES_OF_FUNCTION: Final = 80
 
 LATE_IMPORTS: Final = {
     ("pyredis/app.py", "pyredis.metrics.endpoint"): "the Prometheus client is slow to import",
+    ("pyredis/app.py", "pyredis.console.site"): "nothing of it is loaded where it is off",
     ("pyredis/app.py", "uvloop"): "optional, and not there on Windows",
     ("pyredis/app.py", "pyredis.sentinel.server"): "a database need not load what only a sentinel needs",
     ("pyredis/metrics/endpoint.py", "pyredis.metrics.sentinels"): "a database need not load what only a sentinel needs",
