@@ -69,8 +69,9 @@ class App:
         self.server.process = process
         self.server.scripts = Engine(self.server)
         self.listeners = Listeners(self.server)
-        self.disk = Disk(self.server, files or Files())
-        self.replication = Node(self.server)
+        files = files or Files()
+        self.disk = Disk(self.server, files)
+        self.replication = Node(self.server, files)
         self.links = PeerLinks(self.server)
         self.server.moving.links = self.links
         self.server.replication = self.replication

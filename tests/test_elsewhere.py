@@ -10,9 +10,14 @@ import pytest
 import redis
 
 from tests.support import elsewhere
-from tests.support.servers import ServerProcess
+from tests.support.servers import ServerProcess, start_oracle
 
 START = [sys.executable, elsewhere.__file__]
+
+
+def directory(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +81,30 @@ def test_ends_when_asked(tmp_path: Path) -> None:
     server.process.wait(10)
     assert server.process.returncode == 0
     assert "internal error" not in server.log() and "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("diskless", ["yes", "no"])
+def test_replication(tmp_path: Path, diskless: str) -> None:
+    """It serves snapshots to redis-server, and takes them."""
+    options = ("--repl-diskless-sync", diskless, "--repl-diskless-sync-delay", "0")
+    master = ServerProcess(START, tmp_path, *options)
+    others = [
+        start_oracle(directory(tmp_path / "redis")),
+        ServerProcess(START, directory(tmp_path / "ours")),
+    ]
+    try:
+        client = redis.Redis.from_url(master.url)
+        client.mset({f"k{n}": n for n in range(1000)})
+        for other in others:
+            redis.Redis.from_url(other.url).replicaof("127.0.0.1", master.port)
+        while len([1 for state in client.info("replication").values() if "'online'" in str(state)]) < len(others):
+            client.incr("k1")
+        assert client.wait(len(others), 20_000) == len(others)
+        for other in others:
+            replica = redis.Redis.from_url(other.url)
+            assert replica.dbsize() == 1000
+            assert replica.get("k1") == client.get("k1")
+        assert "Traceback" not in master.log()
+    finally:
+        for server in (master, *others):
+            server.stop()

@@ -130,7 +130,7 @@ class Snapshots:
         self.last_ok = True
         """Whether the last one in the background succeeded, or any after it."""
         self.saving = False
-        """True while one is written in the background."""
+        """True while one is written in the background, to a file or to replicas."""
         self.scheduled = False
         self.started = 0.0
         """Monotonic time at which the one in the background began."""
@@ -148,6 +148,16 @@ class Snapshots:
         """Called with its path when any snapshot is in its place."""
         self.verify_payloads = True
         """Whether RESTORE verifies checksums; tests switch it off (DEBUG)."""
+
+    def begun(self) -> None:
+        """One is being written in the background from now on."""
+        self.saving = True
+        self.started = monotonic()
+
+    def ended(self) -> None:
+        """The one in the background is over, however it ended."""
+        self.saving = False
+        self.last_seconds = int(monotonic() - self.started)
 
     def save(self) -> bool:
         """Write a snapshot at once, while everything waits; False if that failed (the log says why)."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pyredis.core.durability import AOF_ON, AOF_WAIT_REWRITE
 from pyredis.persistence.child import ForkedChild, Progress, start_background
 from pyredis.persistence.files import APPEND, CREATE
-from pyredis.persistence.slices import SlicedSnapshot
+from pyredis.persistence.slices import SlicedFile
 
 if TYPE_CHECKING:
     from pyredis.persistence.aof import AppendOnlyFile
@@ -29,7 +29,7 @@ class Rewriter:
 
     def __init__(self, aof: AppendOnlyFile) -> None:
         self.aof = aof
-        self._work: ForkedChild | SlicedSnapshot | None = None
+        self._work: ForkedChild | SlicedFile | None = None
         self._temporary = ""
         self._rdb = False
         self._next_try = 0.0
@@ -62,7 +62,7 @@ class Rewriter:
 
     def _start_slices(self) -> None:
         aof = self.aof
-        work = SlicedSnapshot(aof.server, "aof", aof.files, self._over)
+        work = SlicedFile(aof.server, "aof", aof.files, self._over)
         work.start(self._temporary, lambda sink: aof.base_writer(sink, self._rdb))
         self._work = work
         aof.server.log.notice("Background append only file rewriting started in the event loop")
@@ -92,7 +92,7 @@ class Rewriter:
         work = self._work
         if work is not None:
             aof.last_cow_size = work.cow_size
-            if type(work) is SlicedSnapshot and not ok:
+            if type(work) is SlicedFile and not ok:
                 log.warning(f"Error writing the rewritten append-only file: {work.problem}")
         self._work = None
         aof.rewriting = False

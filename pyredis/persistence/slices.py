@@ -50,16 +50,12 @@ class _Part:
 class SlicedSnapshot(Background):
     """One such snapshot. ``done(ok)`` is called in the loop when it is over, with ``server.background`` None again."""
 
-    def __init__(self, server: Server, purpose: str, files: Files, done: Callable[[bool], None]) -> None:
+    def __init__(self, server: Server, purpose: str, done: Callable[[bool], None]) -> None:
         super().__init__(purpose, sum(map(len, server.dbs)))
         self.server = server
-        self.files = files
         self.problem = ""
         """Why it failed."""
         self._done = done
-        self._fd = -1
-        self._target = ""
-        self._path = ""
         self._writer: KeyWriter | None = None
         self._parts: list[_Part] = []
         self._begun: set[int] = set()
@@ -67,28 +63,34 @@ class SlicedSnapshot(Background):
         self._selected = -1
         self._wrapped: list[tuple[Command, Proc | None, Columns | None]] = []
         self._handle: asyncio.Handle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._waiting = False
+        """True while who takes the bytes wants no more of them."""
 
-    def start(self, path: str, new_writer: Callable[[FileSink], KeyWriter], target: str = "") -> None:
-        """Begin: the snapshot is of this moment. In the end ``path`` is renamed to ``target``, if there is one.
+    def begin(self, writer: KeyWriter, dbs: list[Database]) -> None:
+        """Begin to write ``dbs``: the snapshot is of this moment. What the writer's sink raises must be OSError.
 
-        Raises OSError if the file cannot be made.
+        Raises OSError if there is no event loop.
         """
         server = self.server
         if server.loop is None:
             raise OSError("there is no event loop")
-        self._path, self._target = path, target
-        self._fd = self.files.open(path, CREATE)
-        try:
-            self._writer = new_writer(FileSink(self.files, self._fd, False))
-        except BaseException:
-            self._close()
-            raise
-        self._parts = [_Part(server, db) for db in server.dbs if len(db)]
+        self._writer = writer
+        self._parts = [_Part(server, db) for db in dbs if len(db)]
         self._protect()
         self._measure()
         server.background = self
         self._handle = server.loop.call_soon(self._slice)
+
+    def pause(self) -> None:
+        """Write no more keys before :meth:`go_on`, but for those that are about to change."""
+        self._waiting = True
+
+    def go_on(self) -> None:
+        """Write again."""
+        if self._waiting:
+            self._waiting = False
+            if self._handle is None and self._parts and self.server.loop is not None:
+                self._handle = self.server.loop.call_soon(self._slice)
 
     # --- what is about to change ------------------------------------------------------------------------------
 
@@ -168,20 +170,23 @@ class SlicedSnapshot(Background):
         """Some milliseconds of writing."""
         server = self.server
         assert server.loop is not None and self._writer is not None
+        self._handle = None
         until = perf_counter_ns() + _SLICE_NS
         try:
             while self._parts:
                 part = self._parts[0]
                 while part.left:
+                    if self._waiting or not self._parts:
+                        return  # who takes the bytes wants no more for now, or has ended it
                     for _ in range(min(_KEYS_AT_ONCE, len(part.left))):
                         key, value = part.left.popitem()
                         self._write(part, key, value)
-                    if perf_counter_ns() > until:
+                    if perf_counter_ns() > until and self._parts:
                         self.keys_done = self._writer.keys
                         self._measure()
                         self._handle = server.loop.call_soon(self._slice)
                         return
-                del self._parts[0]
+                del self._parts[:1]
             self._writer.end()
         except OSError as e:
             self._fail(e.strerror or str(e))
@@ -191,8 +196,9 @@ class SlicedSnapshot(Background):
             self._fail("internal error")
             return
         self.keys_done = self._writer.keys
-        self._release()
-        self._task = server.loop.create_task(self._put_on_disk())
+        if server.background is self:
+            self._release()
+            self._written()
 
     def _measure(self) -> None:
         """What this costs in memory: the copies of tables; values that were replaced are not known of."""
@@ -202,20 +208,10 @@ class SlicedSnapshot(Background):
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    async def _put_on_disk(self) -> None:
-        """The disk takes its time, so threads wait for it."""
-        loop = self.server.loop
-        assert loop is not None
-        try:
-            await loop.run_in_executor(None, self.files.sync, self._fd)
-            self._close()
-            if self._target:
-                self.files.replace(self._path, self._target)
-                await loop.run_in_executor(None, self.files.sync_directory, os.path.dirname(self._target))
-        except OSError as e:
-            self.problem = e.strerror or str(e)
-        self._task = None
-        self._over()
+    def _written(self) -> None:
+        """All keys have been written."""
+        assert self.server.loop is not None
+        self._handle = self.server.loop.call_soon(self._over)
 
     def _fail(self, problem: str) -> None:
         """It cannot go on; ``done`` is called in a turn of its own, as this may be within a command."""
@@ -236,18 +232,65 @@ class SlicedSnapshot(Background):
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+        self._release()
+
+    def kill(self) -> None:
+        self._stop()
+        if self.server.background is self:
+            self.server.background = None
+
+
+class SlicedFile(SlicedSnapshot):
+    """Such a snapshot, written to a file."""
+
+    def __init__(self, server: Server, purpose: str, files: Files, done: Callable[[bool], None]) -> None:
+        super().__init__(server, purpose, done)
+        self.files = files
+        self._fd = -1
+        self._target = ""
+        self._path = ""
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, path: str, new_writer: Callable[[FileSink], KeyWriter], target: str = "") -> None:
+        """Begin: the snapshot is of this moment. In the end ``path`` is renamed to ``target``, if there is one.
+
+        Raises OSError if the file cannot be made.
+        """
+        self._path, self._target = path, target
+        self._fd = self.files.open(path, CREATE)
+        try:
+            self.begin(new_writer(FileSink(self.files, self._fd, False)), self.server.dbs)
+        except BaseException:
+            self._close()
+            raise
+
+    def _written(self) -> None:
+        assert self.server.loop is not None
+        self._task = self.server.loop.create_task(self._put_on_disk())
+
+    async def _put_on_disk(self) -> None:
+        """The disk takes its time, so threads wait for it."""
+        loop = self.server.loop
+        assert loop is not None
+        try:
+            await loop.run_in_executor(None, self.files.sync, self._fd)
+            self._close()
+            if self._target:
+                self.files.replace(self._path, self._target)
+                await loop.run_in_executor(None, self.files.sync_directory, os.path.dirname(self._target))
+        except OSError as e:
+            self.problem = e.strerror or str(e)
+        self._task = None
+        self._over()
+
+    def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        self._release()
+        super()._stop()
         self._close()
 
     def _close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def kill(self) -> None:
-        self._stop()
-        if self.server.background is self:
-            self.server.background = None

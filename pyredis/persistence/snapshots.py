@@ -16,7 +16,7 @@ from pyredis.persistence.files import CREATE, Files, FileSink
 from pyredis.persistence.rdb_format import RdbError
 from pyredis.persistence.rdb_load import KeyspaceSink, load_snapshot
 from pyredis.persistence.rdb_save import new_writer, snapshot_fields, write_keyspace
-from pyredis.persistence.slices import SlicedSnapshot
+from pyredis.persistence.slices import SlicedFile
 from pyredis.persistence.workers import Disposal
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SnapshotFiles(Snapshots):
         self.server = server
         self.files = files
         self._disposal = Disposal(server)
-        self._work: ForkedChild | SlicedSnapshot | None = None
+        self._work: ForkedChild | SlicedFile | None = None
         self._temporary = ""
         self._dirty_before = 0
         self._path = ""
@@ -133,8 +133,7 @@ class SnapshotFiles(Snapshots):
             server.refresh_disk_gate()
             server.log.warning(f"Can't save in background: fork: {e.strerror or e}")
             raise
-        self.saving = True
-        self.started = monotonic()
+        self.begun()
 
     def _start_child(self) -> None:
         server = self.server
@@ -152,7 +151,7 @@ class SnapshotFiles(Snapshots):
 
     def _start_slices(self) -> None:
         server = self.server
-        work = SlicedSnapshot(server, "rdb", self.files, self._over)
+        work = SlicedFile(server, "rdb", self.files, self._over)
         self._temporary = os.path.join(server.config.dir, f"temp-bg-{os.getpid()}.rdb")
         fields = snapshot_fields(server, more=server.replication.snapshot_fields())
         work.start(self._temporary, lambda sink: new_writer(server, sink, fields), self.path())
@@ -166,7 +165,7 @@ class SnapshotFiles(Snapshots):
         assert work is not None
         self.last_cow_size = work.cow_size
         self._forget()
-        if type(work) is SlicedSnapshot:
+        if type(work) is SlicedFile:
             if ok:
                 log.notice("DB saved on disk")
             else:
@@ -188,8 +187,7 @@ class SnapshotFiles(Snapshots):
 
     def _forget(self) -> None:
         self._work = None
-        self.saving = False
-        self.last_seconds = int(monotonic() - self.started)
+        self.ended()
 
     def kill(self) -> None:
         if self._work is not None:

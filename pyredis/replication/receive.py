@@ -12,8 +12,9 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from pyredis.keyspace.db import Database
+from pyredis.persistence.files import Files, FileSink
 from pyredis.persistence.rdb_format import RdbError
-from pyredis.persistence.rdb_load import KeyspaceSink, new_reader
+from pyredis.persistence.rdb_load import KeyspaceSink, load_snapshot, new_reader
 from pyredis.replication.payload import Boundary, Header
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _TURN_NS: Final = 10_000_000
 _MOST_AHEAD: Final = 4 << 20
 """Bytes that may have come and not been parsed before the master has to wait."""
-_SYNC_EVERY: Final = 8 << 20
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class Receiver:
@@ -38,7 +39,7 @@ class Receiver:
         self._task: asyncio.Task[None] | None = None
         self._path = ""
         self._fd = -1
-        self._unsynced = 0
+        self._file = FileSink(self.node.files, -1, True)
         self._parts: list[bytes] = []
         self._buffered = 0
         self._arrived = asyncio.Event()
@@ -66,10 +67,12 @@ class Receiver:
             return True
         self._path = os.path.join(config.dir, f"temp-{int(self.server.clock.time())}.{os.getpid()}.rdb")
         try:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            self._fd = self.node.files.open(self._path, _NEW_FILE)
         except OSError as e:
+            self._path = ""
             log.warning(f"Opening the temp file needed for MASTER <-> REPLICA synchronization: {e.strerror}")
             return False
+        self._file = FileSink(self.node.files, self._fd, True)
         return True
 
     def receive(self, data: bytes) -> None:
@@ -92,13 +95,7 @@ class Receiver:
 
     def _store(self, part: bytes) -> None:
         try:
-            rest = memoryview(part)
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
-            self._unsynced += len(part)
-            if self._unsynced >= _SYNC_EVERY and hasattr(os, "posix_fadvise"):
-                self._unsynced = 0
-                os.fdatasync(self._fd)
+            self._file(part)
         except OSError as e:
             self.server.log.warning(
                 f"Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
@@ -108,50 +105,62 @@ class Receiver:
             self.cancel()
             return
         if self._boundary.ended:
-            os.close(self._fd)
-            self._fd = -1
             self.link.pause_reading()
             self._task = asyncio.get_running_loop().create_task(self._load_file())
 
     async def _load_file(self) -> None:
         server, log = self.server, self.server.log
         path = os.path.join(server.config.dir, server.config.dbfilename)
-        try:
-            os.replace(self._path, path)
-        except OSError as e:
-            log.warning(f"Failed trying to rename the temp DB into {path} in MASTER <-> REPLICA sync: {e.strerror}")
+        if not await self._put_in_place(path):
             self._failed()
             return
-        self._path = ""
         self._prepare()
         sink = KeyspaceSink(server)
         sink.keep_expired = True
         log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
+        self._loading = True
         try:
-            with open(path, "rb", 0) as file:
-                size = os.fstat(file.fileno()).st_size
-                reader = new_reader(server, sink)
-                reader.total = size
-                self._loading = True
-                loading = server.start_loading(size)
-                while not reader.done:
-                    if reader.run(perf_counter_ns() + _TURN_NS):
-                        reader.feed(file.read(reader.wanted()))
-                    loading.done = reader.loaded()
-                    await asyncio.sleep(0)
+            server.start_loading(os.stat(path).st_size)
+            for _ in load_snapshot(server, path, sink):
+                await asyncio.sleep(0)
         except (OSError, RdbError) as e:
             log.warning(f"Failed trying to load the MASTER synchronization DB from disk: {e}")
             self._failed()
             return
-        if server.config.rdb_del_sync_files and not self.node.persists():
-            os.unlink(path)
+        finally:
+            if server.config.rdb_del_sync_files and not self.node.persists():
+                log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
+                self.node.remove_file(path)
         self._loaded(sink)
+
+    async def _put_in_place(self, path: str) -> bool:
+        """Make what has come the snapshot of this server, and wait until that is on the disk; False if it cannot be.
+
+        The data in memory are still the old ones.
+        """
+        log, files = self.server.log, self.node.files
+        run = asyncio.get_running_loop().run_in_executor
+        fd, self._fd = self._fd, -1
+        doing = "sync the temp DB to disk"
+        try:
+            await run(None, _sync_and_close, files, fd)
+            self._end_own_snapshot()
+            doing = f"rename the temp DB into {path}"
+            files.replace(self._path, path)
+            self._path = ""
+            doing = f"sync DB directory {os.path.dirname(path)}"
+            await run(None, files.sync_directory, os.path.dirname(path))
+        except OSError as e:
+            log.warning(f"Failed trying to {doing} in MASTER <-> REPLICA synchronization: {e.strerror}")
+            return False
+        return True
 
     # --- straight into memory ---------------------------------------------------------------------------------
 
     async def _load_stream(self) -> None:
         """Parse what comes. A piece is parsed when it is as large as the parser wants it, or the last one."""
         server, log = self.server, self.server.log
+        self._end_own_snapshot()
         dbs = [Database(server, n) for n in range(len(server.dbs))] if self._swap else None
         if dbs is None:
             self._prepare()
@@ -178,6 +187,7 @@ class Receiver:
             log.warning(f"Failed trying to load the MASTER synchronization DB from socket: {e}")
             self._failed()
             return
+        sink.finish()
         if dbs is not None:
             self.node.drop_history()
             for old, new in zip(server.dbs, dbs, strict=True):
@@ -200,6 +210,15 @@ class Receiver:
 
     # --- the end ----------------------------------------------------------------------------------------------
 
+    def _end_own_snapshot(self) -> None:
+        """What is being written of the old data must not take the place of the new file, nor cost memory now."""
+        if self.server.snapshots.saving:
+            self.server.log.notice(
+                "Replica is about to load the RDB file received from the master, but there is a pending RDB child "
+                "running. Killing it and removing its temp file to avoid any race"
+            )
+            self.server.snapshots.kill()
+
     def _prepare(self) -> None:
         """The old data go."""
         self.node.drop_history()
@@ -211,7 +230,6 @@ class Receiver:
         self._loading = False
         self.node.async_loading = False
         self.server.stop_loading()
-        sink.finish()
         self.node.take_snapshot(sink.fields)
         self.server.log.notice("MASTER <-> REPLICA sync: Finished with success")
         self.link.snapshot_loaded(self._boundary.rest)
@@ -230,10 +248,7 @@ class Receiver:
             os.close(self._fd)
             self._fd = -1
         if self._path:
-            try:
-                os.unlink(self._path)
-            except OSError:
-                pass  # never made
+            self.node.remove_file(self._path)
             self._path = ""
         if self._loading:
             self._loading = False
@@ -241,3 +256,11 @@ class Receiver:
             if not self._swap:
                 self.node.empty_data()
             self.server.stop_loading()
+
+
+def _sync_and_close(files: Files, fd: int) -> None:
+    """For a thread, as the disk takes its time. Raises OSError."""
+    try:
+        files.sync(fd)
+    finally:
+        os.close(fd)

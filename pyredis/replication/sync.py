@@ -39,6 +39,8 @@ class Syncs:
         if c.out or c.conn.output_bytes():
             raise CommandError(b"ERR SYNC and PSYNC are invalid with pending output")
         replica = node.following.replica(c)
+        if replica.no_data and not replica.capa_eof:
+            raise CommandError(b"ERR Filtered replica requires EOF capability")
         log.notice(f"Replica {replica.name()} asks for synchronization")
         if len(argv) >= 3:
             offset = get_int(argv[2])

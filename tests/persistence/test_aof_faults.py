@@ -15,38 +15,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from pyredis.app import App
-from pyredis.persistence.files import Files
+from tests.support.disk import FaultyFiles
 from tests.support.inprocess import running
-
-
-class FaultyFiles(Files):
-    """A file system with room for ``room`` bytes, whose fsync fails while ``sync_error`` is set."""
-
-    def __init__(self) -> None:
-        self.room: int | None = None
-        self.sync_error = 0
-        self.short = False
-        self.child_fails = False
-        self.pid = os.getpid()
-
-    def write(self, fd: int, data: bytes | memoryview) -> int:
-        if self.child_fails and os.getpid() != self.pid:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if self.room is not None:
-            if self.room <= 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            data = memoryview(data)[: self.room]
-        if self.short:
-            data = memoryview(data)[: max(1, len(data) // 2)]
-        n = super().write(fd, data)
-        if self.room is not None:
-            self.room -= n
-        return n
-
-    def sync(self, fd: int) -> None:
-        if self.sync_error:
-            raise OSError(self.sync_error, os.strerror(self.sync_error))
-        super().sync(fd)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -269,7 +269,7 @@ def test_where_there_is_no_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                     monkeypatch.setattr(child, "CAN_FORK", True)
                     continue
                 await client.bgsave()
-                assert type(app.server.background) is slices.SlicedSnapshot
+                assert type(app.server.background) is slices.SlicedFile
                 while app.server.background is not None:
                     await client.get("a")
             assert app.server.snapshots.last_ok

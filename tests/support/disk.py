@@ -90,6 +90,54 @@ class FailingOnce(Counting):
         return Files.write(self, fd, data)
 
 
+class FaultyFiles(Files):
+    """A file system with room for ``room`` bytes, whose fsync fails while ``sync_error`` is set."""
+
+    def __init__(self) -> None:
+        self.room: int | None = None
+        self.sync_error = 0
+        self.short = False
+        self.child_fails = False
+        self.refused = ""
+        """The name of a method that fails."""
+        self.pid = os.getpid()
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        if self.child_fails and os.getpid() != self.pid:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.room is not None:
+            if self.room <= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            data = memoryview(data)[: self.room]
+        if self.short:
+            data = memoryview(data)[: max(1, len(data) // 2)]
+        n = super().write(fd, data)
+        if self.room is not None:
+            self.room -= n
+        return n
+
+    def sync(self, fd: int) -> None:
+        if self.sync_error:
+            raise OSError(self.sync_error, os.strerror(self.sync_error))
+        super().sync(fd)
+
+    def _may(self, call: str) -> None:
+        if self.refused == call:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def open(self, path: str, flags: int) -> int:
+        self._may("open")
+        return super().open(path, flags)
+
+    def replace(self, old: str, new: str) -> None:
+        self._may("replace")
+        super().replace(old, new)
+
+    def sync_directory(self, path: str) -> None:
+        self._may("sync_directory")
+        super().sync_directory(path)
+
+
 class Volatile(Counting):
     """A file system below ``root`` whose power is cut before call number ``cut_at``: what is left is put in ``after``.
 
