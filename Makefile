@@ -37,7 +37,7 @@ examples: $(VENV)/.stamp-test  ## run the examples against the server on PORT
 	@set -e; for file in $(filter-out %/common.py,$(wildcard examples/*.py)); do \
 		echo "$$file:"; $(BIN)/python $$file --url redis://127.0.0.1:$(PORT); done
 
-test: $(VENV)/.stamp-test | /usr/bin/redis-server /usr/bin/openssl  ## install what the tests need, then run them all
+test: $(VENV)/.stamp-test | /usr/bin/redis-server /usr/bin/openssl /usr/bin/prometheus  ## install what the tests need, then run them all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-clients: $(VENV)/.stamp-clients | /usr/bin/redis-server  ## redis-py's own tests, and programs with other clients (CLIENT_ARGS=--quick)
@@ -103,6 +103,13 @@ $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server redis-tools
 	-$(SUDO) service redis-server stop
+
+# Reads /metrics in the tests, which do without it where it cannot be had. The packages would start services, too.
+/usr/bin/prometheus:
+	-$(SUDO) apt-get update -q
+	-$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends prometheus prometheus-redis-exporter
+	-$(SUDO) service prometheus stop
+	-$(SUDO) service prometheus-redis-exporter stop
 
 # Makes the certificates of the tests and benchmarks.
 /usr/bin/openssl:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
@@ -61,6 +61,9 @@ class _ServerCollector(Collector):
         durations = SummaryMetricFamily("redis_exporter_scrape_duration_seconds", "How long gathering this took")
         durations.add_metric([], self.scrapes, self.seconds)
         yield durations
+        refused = CounterMetricFamily("redis_target_scrape_request_errors_total", "Always 0: nobody else is asked")
+        refused.add_metric([], 0)
+        yield refused
         error = gauge("exporter_last_scrape_error", "Always 0: it is the server itself", ("err",))
         error.add_metric([""], 0)
         yield error
@@ -78,6 +81,8 @@ class Endpoint:
         self.registry = CollectorRegistry()
         self.watch = Watch(loop, self.registry)
         self.registry.register(_ServerCollector(server))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
         self.http = HttpServer()
         pages = {"/metrics": Page(self._metrics), "/health": Page(self._health), "/ready": Page(self._ready)}
         self.http.sites.append(Site(pages, server.config.metrics_bind))

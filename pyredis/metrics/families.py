@@ -68,6 +68,7 @@ def families(reading: Reading) -> Iterator[Metric]:
     yield from common_families(reading)
     yield single("config_maxclients", reading.maxclients, "The directive maxclients")
     yield single("config_maxmemory", reading.maxmemory, "The directive maxmemory, in bytes")
+    yield single("config_io_threads", reading.io_threads, "The directive io-threads")
     yield from _databases(reading)
     yield from _replication(reading)
     yield from _spikes(reading)
@@ -142,7 +143,7 @@ def _durations(reading: Reading) -> Iterator[Metric]:
         if use.percentiles:
             summary.add_metric([use.name], use.calls, use.seconds * 1e6)
             for percent, usec in use.percentiles:
-                summary.add_sample(name, {"cmd": use.name, "quantile": f"{percent / 100:g}"}, usec)
+                summary.add_sample(name, {"cmd": use.name, "quantile": f"{percent:g}"}, usec)
         if use.durations:
             buckets = [(str(float(most)), float(calls)) for most, calls in use.durations]
             total = float(use.durations[-1][1])

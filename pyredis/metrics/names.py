@@ -17,6 +17,7 @@ GAUGES: Final[dict[str, str]] = {
             "pubsub_clients",
             "watching_clients",
             "clients_in_timeout_table",
+            "cluster_connections",
             "total_watched_keys",
             "total_blocking_keys",
             "total_blocking_keys_on_nokey",
@@ -146,6 +147,6 @@ COUNTERS: Final[dict[str, str]] = {
 
 COUNTERS_BY_ANOTHER_NAME: Final = (
     *("total_error_replies", "total_reads_processed", "total_writes_processed", "unexpected_error_replies"),
-    "dump_payload_sanitizations",
+    *("dump_payload_sanitizations", "io_threaded_reads_processed", "io_threaded_writes_processed"),
 )
 """Counters whose names do not end as Prometheus wants it; they are shown without a type."""

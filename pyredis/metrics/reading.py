@@ -45,6 +45,7 @@ class Reading:
     master: tuple[str, int] | None
     maxclients: int
     maxmemory: int
+    io_threads: int
     spikes: list[tuple[str, int, int]]
     """(event, Unix seconds, milliseconds) of each event's latest spike."""
     slowlog_length: int
@@ -106,6 +107,7 @@ def read_server(server: Server) -> Reading:
         master=server.replication.master,
         maxclients=config.maxclients,
         maxmemory=config.maxmemory,
+        io_threads=config.io_threads,
         spikes=[(label(event), series[-1][0], series[-1][1]) for event, series in server.latency.events.items()],
         slowlog_length=len(entries),
         slowlog_last_id=last.id if last is not None else 0,
