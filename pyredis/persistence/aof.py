@@ -152,7 +152,7 @@ class AppendOnlyFile(AppendLog):
         self._rewriter.begin()
 
     def start(self) -> None:
-        os.makedirs(self.directory(), exist_ok=True)
+        self.files.make_directory(self.directory())
         fd = self.files.open(self.path(self.waiting_name()), CREATE | APPEND)
         self.use(fd, 0)
         self.state = AOF_WAIT_REWRITE

@@ -53,8 +53,9 @@ def read_commands(file: BinaryIO, at: int, size: int) -> Iterator[tuple[int, lis
             if end > size:
                 raise AofDamage(at, True, "Unexpected end of file")
             arg = read(n + 2)
-            if len(arg) != n + 2:
-                raise AofDamage(at, True, "Unexpected end of file")
+            if arg[-2:] != b"\r\n":
+                # Zeros, say, that a power cut has left: taken for an argument they would be wrong data.
+                raise AofDamage(at, False, f"Expected \\r\\n behind an argument, got: {arg[-2:].hex()}")
             argv.append(arg[:-2])
         at = end
         yield at, argv

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TURN_NS: Final = 20_000_000
 _AT_ONCE: Final = 256
+_LONGEST_NAME: Final = 128
 
 
 class LoadError(Exception):
@@ -76,7 +77,9 @@ class Replay:
         cmd = lookup_command(self.server, argv)
         if cmd is None or cmd.proc is None:
             name = argv[0].decode("utf-8", "backslashreplace")
-            raise LoadError(f"Unknown command '{name}' reading the append only file")
+            raise LoadError(
+                f"Unknown command '{name[:_LONGEST_NAME]}' reading the append only file (behind offset {self._whole})"
+            )
         if self._queued is not None:
             if cmd.fullname != b"exec":
                 self._queued.append((cmd, argv))

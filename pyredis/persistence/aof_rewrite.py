@@ -38,7 +38,7 @@ class Rewriter:
         """Start a child. Raises OSError; then everything is as before, but for one more incremental file."""
         aof = self.aof
         server = aof.server
-        os.makedirs(aof.directory(), exist_ok=True)
+        aof.files.make_directory(aof.directory())
         if aof.state == AOF_ON:
             self._next_increment()
         self._rdb = server.config.aof_use_rdb_preamble

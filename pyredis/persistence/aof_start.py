@@ -56,7 +56,7 @@ def adopt_old_file(aof: AppendOnlyFile) -> None:
     )
     if manifest.files() and not unfinished:
         return
-    os.makedirs(aof.directory(), exist_ok=True)
+    aof.files.make_directory(aof.directory())
     if not unfinished:
         manifest = Manifest(name)
         manifest.adopt(name)
@@ -147,7 +147,7 @@ def _mend(aof: AppendOnlyFile, name: str, damage: AofDamage, last: bool) -> None
 def go_on(aof: AppendOnlyFile) -> None:
     """Open the file to append to, making base, manifest and directory if there are none. Raises OSError."""
     server = aof.server
-    os.makedirs(aof.directory(), exist_ok=True)
+    aof.files.make_directory(aof.directory())
     manifest = aof.manifest.copy()
     if manifest.base is None and not manifest.increments:
         rdb = server.config.aof_use_rdb_preamble

@@ -44,6 +44,12 @@ class Files:
         """Remove a file."""
         os.unlink(path)
 
+    def make_directory(self, path: str) -> None:
+        """Make a directory that is not there yet; one that a power cut took away would take its files along."""
+        if not os.path.isdir(path):
+            os.makedirs(path, exist_ok=True)
+            self.sync_directory(os.path.dirname(os.path.abspath(path)))
+
     def sync_directory(self, path: str) -> None:
         """Wait until changes of names in a directory are on the disk."""
         sync_directory(path)

@@ -14,6 +14,7 @@ import random
 import shutil
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -172,16 +173,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60, help="of each kind (default 60)")
     parser.add_argument("--seed", default="0")
     parser.add_argument("--only", choices=("kills", "cuts"))
+    parser.add_argument("--policy", choices=POLICIES, action="append", help="of appendfsync; default: each")
     args = parser.parse_args()
+    policies = args.policy or POLICIES
     if args.only != "cuts":
-        _print_kills(args.rounds, args.seed)
+        _print_kills(policies, args.rounds, args.seed)
     if args.only != "kills":
-        _print_cuts(args.rounds, args.seed)
+        _print_cuts(policies, args.rounds, args.seed)
 
 
-def _print_kills(rounds: int, seed: str) -> None:
+def _print_kills(policies: Sequence[str], rounds: int, seed: str) -> None:
     print(f"{'killed':10} {'preamble':8} {'beside':10} {'rounds':>7} {'acknowledged':>13} {'lost':>6}")
-    for policy in POLICIES:
+    for policy in policies:
         for preamble in ("yes", "no"):
             for work in WORKS:
                 rng = random.Random(f"{seed} {policy} {preamble} {work}")
@@ -191,10 +194,10 @@ def _print_kills(rounds: int, seed: str) -> None:
                 print(f"{policy:10} {preamble:8} {work:10} {rounds:>7} {kept:>13} {0:>6}", flush=True)
 
 
-def _print_cuts(rounds: int, seed: str) -> None:
+def _print_cuts(policies: Sequence[str], rounds: int, seed: str) -> None:
     here = os.getcwd()
     print(f"{'power cut':10} {'preamble':8} {'rounds':>7} {'acknowledged':>13} {'lost':>6} {'window':>8} {'mended':>7}")
-    for policy in POLICIES:
+    for policy in policies:
         for preamble in ("yes", "no"):
             rng = random.Random(f"{seed} {policy} {preamble}")
             with tempfile.TemporaryDirectory() as name:

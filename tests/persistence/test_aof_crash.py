@@ -38,6 +38,14 @@ async def test_power_cuts(tmp_path: Path, policy: str, preamble: str) -> None:
     assert result.acknowledged and not (result.lost and policy == "always")
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(8))
+async def test_a_new_directory_lasts(tmp_path: Path, seed: int) -> None:
+    """Power is cut soon after the first start, when names not fsynced in the directory above may be gone."""
+    result = await power_cuts(tmp_path, random.Random(f"new {seed}"), "always", "yes", 1, False)
+    assert not result.lost
+
+
 async def with_failure(directory: Path, number: int, error: int, half: bool, policy: str) -> bool:
     """A start, writes, a rewrite and an end, of which call ``number`` fails; False if there are not so many calls."""
     directory.mkdir()

@@ -2,7 +2,7 @@
 
 :class:`Volatile` keeps account of what was fsynced. At the power cut the bytes of a file beyond that are there in part,
 not at all, or as zeros, and names created, replaced or removed since the directory was last fsynced are as before,
-as after, or in between.
+as after, or in between. A directory that was made since then may be gone with all that is in it.
 """
 
 from __future__ import annotations
@@ -167,6 +167,8 @@ class Volatile(Counting):
         shutil.rmtree(self._store, ignore_errors=True)
         self._store.mkdir()
         self._history: dict[str, list[Listing]] = {}
+        self._fleeting: set[str] = set()
+        """Directories that were made since the one that they are in was last fsynced."""
         for directory in (root, *(path for path in root.iterdir() if path.is_dir())):
             self._history[str(directory)] = [self._listing(directory)]
             for path in directory.iterdir():
@@ -195,6 +197,11 @@ class Volatile(Counting):
         directory = os.path.dirname(path)
         if os.getpid() == self.pid and os.path.isdir(directory):
             self._history.setdefault(directory, [{}]).append(self._listing(directory))
+
+    def make_directory(self, path: str) -> None:
+        if not os.path.isdir(path):
+            self._fleeting.add(path)
+        super().make_directory(path)
 
     def open(self, path: str, flags: int) -> int:
         fd = super().open(path, flags)
@@ -232,6 +239,7 @@ class Volatile(Counting):
     def sync_directory(self, path: str) -> None:
         super().sync_directory(path)
         self._history[path] = [self._listing(path)]
+        self._fleeting = {one for one in self._fleeting if os.path.dirname(one) != path}
 
     # --- the cut ----------------------------------------------------------------------------------------------
 
@@ -245,7 +253,7 @@ class Volatile(Counting):
     def _write_what_is_left(self) -> None:
         self.after.mkdir()
         for directory, history in self._history.items():
-            if not os.path.isdir(directory):
+            if not os.path.isdir(directory) or (directory in self._fleeting and self.rng.random() < 0.5):
                 continue
             target = self.after / os.path.relpath(directory, self.root)
             target.mkdir(exist_ok=True)
