@@ -99,8 +99,18 @@ def test_fields_of_client_list() -> None:
     """https://redis.io/docs/latest/commands/client-list/"""
     lines = {release: LocalServer(release).client().call("CLIENT", "INFO") for release in RELEASES}
     assert all((b" lib-name= lib-ver=" in line) is (release >= "7.2") for release, line in lines.items())
-    assert all((b" lib-ver= io-thread=0\n" in line) is (release >= "8.0") for release, line in lines.items())
+    assert all((b" lib-ver= io-thread=0" in line) is (release >= "8.0") for release, line in lines.items())
+    assert all((b" io-thread=0 tot-net-in=" in line) is (release >= "8.2") for release, line in lines.items())
     assert all((b" multi=-1 watch=0 qbuf=" in line) is (release >= "7.4") for release, line in lines.items())
+
+
+def test_sections_of_info() -> None:
+    """https://redis.io/docs/latest/commands/info/"""
+    for release in RELEASES:
+        text = LocalServer(release).client().call("INFO")
+        assert (b"\r\neventloop_cycles:" in text) is (release >= "7.2")
+        assert (b"\r\n# Threads\r\nio_thread_0:clients=1,reads=" in text) is (release >= "8.0")
+        assert (b"# Keysizes\r\n" in LocalServer(release).client().call("INFO", "keysizes")) is (release >= "8.0")
 
 
 def test_the_directive(tmp_path: Path) -> None:

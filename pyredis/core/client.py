@@ -202,6 +202,7 @@ class Client:
         "blocked",
         "channels",
         "close_reason",
+        "commands",
         "conn",
         "ctime",
         "db",
@@ -217,6 +218,8 @@ class Client:
         "multi",
         "multi_mem",
         "name",
+        "net_in",
+        "net_out",
         "out",
         "out_soft_since",
         "patterns",
@@ -271,6 +274,10 @@ class Client:
         self.tracking: TrackingState | None = None
         """None until CLIENT TRACKING is first used."""
         self.close_reason = b""
+        self.net_in = self.net_out = 0
+        """Bytes received and sent."""
+        self.commands = 0
+        """How many it has run."""
 
     def add_reply(self, data: bytes) -> None:
         """Queue an encoded reply; it leaves with the next flush. Nothing follows the last reply of a client."""

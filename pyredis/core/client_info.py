@@ -99,11 +99,15 @@ def client_info(c: Client, running: list[bytes] | None = None) -> bytes:
     queued, unsent = sum(map(len, c.out)), c.conn.output_bytes()
     watch = b"watch=%d " % len(c.watched) if server.compat >= 704 else b""
     thread = b" io-thread=0" if server.compat >= 800 else b""
+    totals = b""
+    if server.compat >= 802:
+        # The command that asks has not ended: it counts from the next line on.
+        totals = b" tot-net-in=%d tot-net-out=%d tot-cmds=%d" % (c.net_in, c.net_out, c.commands)
     library = b" lib-name=%b lib-ver=%b" % (c.lib_name, c.lib_ver) if server.compat >= 702 else b""
     return (
         b"id=%d addr=%b laddr=%b fd=%d name=%b age=%d idle=%d flags=%b db=%d sub=%d psub=%d ssub=%d multi=%d "
         b"%bqbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%b cmd=%b "
-        b"user=%b redir=%d resp=%d%b%b"
+        b"user=%b redir=%d resp=%d%b%b%b"
         % (
             c.id,
             c.addr,
@@ -133,5 +137,6 @@ def client_info(c: Client, running: list[bytes] | None = None) -> bytes:
             c.resp,
             library,
             thread,
+            totals,
         )
     )

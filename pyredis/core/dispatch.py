@@ -252,6 +252,7 @@ def run_one(c: Client, argv: list[bytes], started: int) -> None:
     # What account() does, without the calls.
     elapsed = perf_counter_ns() - started
     c.last_cmd = cmd
+    c.commands += 1
     cmd.calls += 1
     cmd.nsec += elapsed
     histogram = cmd.histogram
@@ -304,6 +305,7 @@ def _run_columns(
         db.used_many(columns[1])
     c.out.append(replies)
     c.last_cmd = cmd
+    c.commands += len(columns[0])
     account(cmd, len(columns[0]), perf_counter_ns() - started)
     return True
 
@@ -311,6 +313,7 @@ def _run_columns(
 def _account_run(c: Client, cmd: Command, n: int, elapsed_ns: int, argv: list[bytes]) -> None:
     """The end of a run of the same command that began with ``argv``; a single call that took long is told."""
     c.last_cmd = cmd
+    c.commands += n
     account(cmd, n, elapsed_ns)
     if elapsed_ns > c.server.slowlog_threshold_ns and n == 1 and cmd.by_run:
         c.server.slow_command(c, cmd, argv, elapsed_ns)
@@ -534,6 +537,7 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     if c.flags & CLIENT_TRACKING and cmd.flags & CMD_READONLY:
         server.tracking.remember(c, cmd, argv)
     if not c.flags & CLIENT_BLOCKED:
+        c.commands += 1
         account(cmd, 1, elapsed)
         if elapsed > server.slowlog_threshold_ns and not cmd.flags & CMD_SKIP_SLOWLOG:
             server.slow_command(c, cmd, argv, elapsed)
@@ -571,6 +575,7 @@ def call_blocked(c: Client) -> None:
     if server.feeders:
         after_command(c, argv, dirty)
     if reply is not None:
+        c.commands += 1
         account(cmd, 1, perf_counter_ns() - started)
         server.end_wait(c, reply)
     server.tracking.after_serving(c, cmd, other)

@@ -181,6 +181,12 @@ def _scripts(s: Server) -> list[tuple[str, object]]:
     ]
 
 
+def _threads(s: Server) -> Fields:
+    """The loop's own thread: there is no other one for input and output."""
+    t = s.stats
+    return [("io_thread_0", f"clients={len(s.clients)},reads={t.reads_processed},writes={t.writes_processed}")]
+
+
 def _stale_percent(s: Server) -> float:
     """Of the keys with a deadline, how many in a hundred are due and not removed yet (a sample of each database)."""
     left = [ms for db in s.dbs for ms in db.sample_deadlines(_SAMPLE)]
@@ -239,8 +245,21 @@ def _stats(s: Server) -> Fields:
         fields.append(("client_output_buffer_limit_disconnections", t.output_buffer_limit_disconnections))
     fields += [("reply_buffer_shrinks", 0), ("reply_buffer_expands", 0)]
     if s.compat >= 702:
+        fields += _event_loop(s)
         fields += [(f"acl_access_denied_{name}", t.denied.get(reason, 0)) for name, reason in _DENIED]
     return fields
+
+
+def _event_loop(s: Server) -> Fields:
+    t = s.stats
+    cycles = t.cycles_rate.per_second()
+    return [
+        ("eventloop_cycles", t.cycles()),
+        ("eventloop_duration_sum", t.busy()),
+        ("eventloop_duration_cmd_sum", sum(cmd.nsec for cmd in all_commands(s.commands)) // 1000),
+        ("instantaneous_eventloop_cycles_per_sec", int(cycles)),
+        ("instantaneous_eventloop_duration_usec", int(t.busy_rate.per_second() / cycles) if cycles else 0),
+    ]
 
 
 _DENIED: Final = (("auth", DENIED_AUTH), ("cmd", DENIED_CMD), ("key", DENIED_KEY), ("channel", DENIED_CHANNEL))
@@ -344,6 +363,7 @@ SECTIONS: Final[tuple[tuple[str, Section, bool], ...]] = (
     ("Clients", _clients, True),
     ("Memory", _memory, True),
     ("Persistence", persistence_fields, True),
+    ("Threads", _threads, True),
     ("Stats", _stats, True),
     ("Replication", _replication, True),
     ("CPU", _cpu, True),
@@ -353,13 +373,18 @@ SECTIONS: Final[tuple[tuple[str, Section, bool], ...]] = (
     ("Latencystats", _latencystats, False),
     ("Cluster", _cluster, True),
     ("Keyspace", _keyspace, True),
+    ("Keysizes", lambda s: s.stats.key_sizes.fields(s.dbs), False),
 )
 """Title, fields, and whether the section is shown when none is asked for."""
+_SINCE: Final = {"Threads": 800, "Keysizes": 800}
+_BY_NAME: Final = ("Keysizes",)
+"""Sections that have to be named, as ``all`` is asked for by programs every few seconds and these take long."""
 
 
 def titles(s: Server) -> list[str]:
     """Of all sections that this server has."""
-    return [title for title, _, _ in s.mode.info_sections or SECTIONS]
+    shown = s.mode.info_sections or SECTIONS
+    return [title for title, _, _ in shown if _SINCE.get(title, 0) <= s.compat]
 
 
 def sections(s: Server, wanted: set[str]) -> Iterator[tuple[str, Fields]]:
@@ -368,7 +393,10 @@ def sections(s: Server, wanted: set[str]) -> Iterator[tuple[str, Fields]]:
     if "module_list" in wanted:
         wanted = wanted | {"modules"}
     for title, fields, default in s.mode.info_sections or SECTIONS:
-        if everything or title.lower() in wanted or (default and (not wanted or "default" in wanted)):
+        if _SINCE.get(title, 0) > s.compat:
+            continue
+        by_kind = (everything and title not in _BY_NAME) or (default and (not wanted or "default" in wanted))
+        if by_kind or title.lower() in wanted:
             yield title, fields(s)
 
 

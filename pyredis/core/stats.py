@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from time import monotonic
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Final
 
 from pyredis.core.command import all_commands
+from pyredis.core.key_sizes import KeySizes
 from pyredis.core.memory import client_bytes
 from pyredis.lib.histogram import fold
 
@@ -91,7 +92,10 @@ class Stats:
         self.output_rate = Rate()
         self.replication_input_rate = Rate()
         self.replication_output_rate = Rate()
+        self.cycles_rate = Rate()
+        self.busy_rate = Rate()
         self.buffers = ClientBuffers()
+        self.key_sizes = KeySizes()
         self.latest_fork_usec = 0
         self._folded = 0.0
         self.reset()
@@ -109,8 +113,21 @@ class Stats:
         self.errors: dict[bytes, int] = {}
         self.denied: dict[int, int] = {}
         """How often ACL rules denied what: by the reasons of ``core/acl``."""
+        self.crons = 0
+        self._busy_before = -1.0
         self.query_buffer_limit_disconnections = 0
         self.output_buffer_limit_disconnections = 0
+
+    def cycles(self) -> int:
+        """How often the loop has called the server: a chunk that arrived, or the cron."""
+        return self.reads_processed + self.crons
+
+    def busy(self) -> int:
+        """Microseconds that the loop's thread was at work, the kernel's part included."""
+        now = thread_time()
+        if self._busy_before < 0:
+            self._busy_before = now
+        return int((now - self._busy_before) * 1e6)
 
     def count_error(self, message: bytes) -> None:
         """Count an error reply under its first word, ERR if it has none; the number of different codes is bounded."""
@@ -128,6 +145,9 @@ class Stats:
         self.output_rate.sample(self.net_output_bytes)
         self.replication_input_rate.sample(server.replication.input_bytes)
         self.replication_output_rate.sample(server.replication.output_bytes)
+        self.crons += 1
+        self.cycles_rate.sample(self.cycles())
+        self.busy_rate.sample(self.busy())
         server.eviction.meter.note_peak()
         self.buffers.sample(server)
         now = monotonic()

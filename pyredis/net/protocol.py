@@ -145,7 +145,9 @@ class ClientProtocol(asyncio.Protocol):
             data = data[:_PIECE]
         server = self.server
         stats = server.stats
-        stats.net_input_bytes += len(data)
+        size = len(data)
+        stats.net_input_bytes += size
+        c.net_in += size
         stats.reads_processed += 1
         started = perf_counter_ns()
         server.mstime = c.last_interaction = (started + server.clock.base) // 1_000_000
@@ -154,7 +156,7 @@ class ClientProtocol(asyncio.Protocol):
             self._run_requests(c, data, started)
         elif (
             (shape := reader.shape) is not None
-            and shape.size == len(data)
+            and shape.size == size
             and (arguments := shape.arguments(data)) is not None
         ):
             run_alike(c, shape, arguments, data, started)
@@ -168,9 +170,11 @@ class ClientProtocol(asyncio.Protocol):
         elif out:
             reply = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
-            stats.net_output_bytes += len(reply)
+            size = len(reply)
+            stats.net_output_bytes += size
             stats.writes_processed += 1
-            if len(reply) <= _STATIC_REPLY or not self._is_too_much(len(reply)):
+            c.net_out += size
+            if size <= _STATIC_REPLY or not self._is_too_much(size):
                 self.send(reply)
                 if self.behind:
                     self._check_output_limit(c)
@@ -284,6 +288,8 @@ class ClientProtocol(asyncio.Protocol):
         stats = self.server.stats
         stats.net_output_bytes += len(data)
         stats.writes_processed += 1
+        if self.client is not None:
+            self.client.net_out += len(data)
         if len(data) > _STATIC_REPLY and self._is_too_much(len(data)):
             return
         self.send(data)

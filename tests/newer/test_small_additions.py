@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pyredis.resp.command import encode_command
 from tests.support.local import DrivenServer, LocalClient, LocalServer
+from tests.support.raw import RawClient
+from tests.support.servers import ServerProcess
 
 
 @pytest.fixture
@@ -50,6 +53,61 @@ def test_hscan_novalues(c: LocalClient) -> None:
     old = LocalServer("7.2").client()
     old.call("HSET", "h", "a", 1)
     assert old.call("HSCAN", "h", 0, "NOVALUES") == b"-ERR syntax error\r\n"
+
+
+def test_key_sizes(c: LocalClient) -> None:
+    """https://redis.io/docs/latest/commands/info/ (Keysizes): by powers of two"""
+    for size in (0, 1, 2, 3, 4, 1023, 1024, 5000, 1 << 20):
+        c.call("SET", f"s{size}", "x" * size)
+    c.call("SETBIT", "bits", 80, 1)
+    c.call("RPUSH", "l", *range(70))
+    c.call("SADD", "set", "a")
+    c.call("ZADD", "z", 1, "a", 2, "b")
+    c.call("HSET", "plain", "a", 1, "b", 2, "c", 3)
+    c.call("HSET", "volatile", "a", 1)
+    c.call("HEXPIRE", "volatile", 100, "FIELDS", 1, "a")
+    c.call("XADD", "stream", "*", "a", "b")
+    c.call("SELECT", 3)
+    c.call("SADD", "set", *range(17))
+    lines = c.call("INFO", "KEYSIZES").split(b"\r\n")[1:]
+    assert lines[:-2] == [
+        b"# Keysizes",
+        b"db0_distrib_strings_sizes:0=1,1=1,2=2,4=1,8=1,512=1,1K=1,4K=1,1M=1",
+        b"db0_distrib_lists_items:64=1",
+        b"db0_distrib_sets_items:1=1",
+        b"db0_distrib_zsets_items:2=1",
+        b"db0_distrib_hashes_items:1=1,2=1",
+        b"db3_distrib_sets_items:16=1",
+    ]
+    assert b"# Keysizes" not in c.call("INFO") + c.call("INFO", "everything")
+
+
+def test_totals_of_a_client(newest: ServerProcess) -> None:
+    """https://redis.io/docs/latest/commands/client-list/: bytes in both directions, and commands that have run"""
+    one, other = RawClient(newest.connect()), RawClient(newest.connect())
+    number = int(one.call("CLIENT", "ID")[1:])
+
+    def totals() -> tuple[int, int, int]:
+        line = other.call("CLIENT", "LIST", "ID", number)
+        return tuple(
+            int(line.split(b" %b=" % name)[1].split()[0]) for name in (b"tot-net-in", b"tot-net-out", b"tot-cmds")
+        )
+
+    def grown(sent: list[list[bytes]]) -> tuple[int, int, int]:
+        before = totals()
+        replies = one.pipeline(sent)
+        after = totals()
+        size = sum(len(encode_command(argv)) for argv in sent)
+        assert (after[0] - before[0], after[1] - before[1]) == (size, sum(map(len, replies)))
+        return after[2] - before[2]
+
+    assert grown([[b"SET", b"k", b"v"]]) == 1
+    assert grown([[b"GET", b"k"]] * 50) == 50
+    assert grown([[b"SET", b"k%d" % n, b"v" * n] for n in range(50)]) == 50
+    assert grown([[b"GET", b"k"], [b"APPEND", b"k", b"x" * 20000], [b"GET", b"k"], [b"LPUSH", b"k", b"v"]]) == 4
+    assert grown([[b"NOSUCH"], [b"GET"]]) == 0  # refused before it ran
+    assert grown([[b"MULTI"], [b"INCR", b"n"], [b"INCR", b"n"], [b"EXEC"]]) == 4
+    assert grown([[b"BLPOP", b"empty", b"0.01"], [b"PING"]]) >= 1
 
 
 def test_xread_last_entry(c: LocalClient) -> None:
