@@ -197,7 +197,7 @@ def _answer(c: Client, state: BlockedState, outcome: Outcome) -> None:
         message = _message(outcome)
         cmd = state.command
         if cmd is not None:
-            account(cmd, 1, 0)
+            account(c, cmd, 1, 0)
             cmd.failed_calls += bool(message)
         c.fed = server.fed
         end_wait(c, error_reply(server, message) if message else OK)

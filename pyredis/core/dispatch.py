@@ -305,26 +305,24 @@ def _run_columns(
         db.used_many(columns[1])
     c.out.append(replies)
     c.last_cmd = cmd
-    c.commands += len(columns[0])
-    account(cmd, len(columns[0]), perf_counter_ns() - started)
+    account(c, cmd, len(columns[0]), perf_counter_ns() - started)
     return True
 
 
 def _account_run(c: Client, cmd: Command, n: int, elapsed_ns: int, argv: list[bytes]) -> None:
     """The end of a run of the same command that began with ``argv``; a single call that took long is told."""
     c.last_cmd = cmd
-    c.commands += n
-    account(cmd, n, elapsed_ns)
+    account(c, cmd, n, elapsed_ns)
     if elapsed_ns > c.server.slowlog_threshold_ns and n == 1 and cmd.by_run:
         c.server.slow_command(c, cmd, argv, elapsed_ns)
 
 
-def account(cmd: Command, n: int, elapsed_ns: int) -> None:
-    """Add ``n`` calls that took ``elapsed_ns`` together to a command's statistics."""
+def account(c: Client, cmd: Command, n: int, elapsed_ns: int) -> None:
+    """Add ``n`` calls that took ``elapsed_ns`` together to a command's statistics, and to the client's."""
+    c.commands += n
     cmd.calls += n
     cmd.nsec += elapsed_ns
-    mean = elapsed_ns // n >> UNIT_BITS
-    histogram = cmd.histogram
+    mean, histogram = elapsed_ns // n >> UNIT_BITS, cmd.histogram
     histogram[mean] = histogram.get(mean, 0) + n
 
 
@@ -537,8 +535,7 @@ def call(c: Client, cmd: Command, argv: list[bytes]) -> bytes | None:
     if c.flags & CLIENT_TRACKING and cmd.flags & CMD_READONLY:
         server.tracking.remember(c, cmd, argv)
     if not c.flags & CLIENT_BLOCKED:
-        c.commands += 1
-        account(cmd, 1, elapsed)
+        account(c, cmd, 1, elapsed)
         if elapsed > server.slowlog_threshold_ns and not cmd.flags & CMD_SKIP_SLOWLOG:
             server.slow_command(c, cmd, argv, elapsed)
     if server.monitors and not cmd.flags & (CMD_SKIP_MONITOR | CMD_ADMIN):
@@ -560,8 +557,7 @@ def call_blocked(c: Client) -> None:
     state = c.blocked
     assert state is not None and state.command is not None
     server, cmd, argv = c.server, state.command, state.argv
-    dirty = server.dirty
-    started = perf_counter_ns()
+    dirty, started = server.dirty, perf_counter_ns()
     reply: bytes | None = b""
     other = server.tracking.before_serving(c)
     try:
@@ -575,8 +571,7 @@ def call_blocked(c: Client) -> None:
     if server.feeders:
         after_command(c, argv, dirty)
     if reply is not None:
-        c.commands += 1
-        account(cmd, 1, perf_counter_ns() - started)
+        account(c, cmd, 1, perf_counter_ns() - started)
         server.end_wait(c, reply)
     server.tracking.after_serving(c, cmd, other)
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pyredis.core.replication import Fields
     from pyredis.core.server import Server
 
-_BY_THEMSELVES = frozenset(("Commandstats", "Errorstats", "Latencystats", "Keyspace", "Modules"))
-"""Sections whose fields are not single values: they are read from where they come from."""
+_BY_THEMSELVES = frozenset(("Commandstats", "Errorstats", "Latencystats", "Keyspace", "Modules", "Threads", "Keysizes"))
+"""Sections whose fields are not single values: they are read from where they come from, if at all."""
 
 
 @dataclass(slots=True)

@@ -172,7 +172,7 @@ class Turns:
             server.log.warning(f"Internal error in a script: {failure!r}")
             reply = error_reply(server, b"ERR internal error while running '%b'" % cmd.fullname)
         elapsed = perf_counter_ns() - self._started
-        account(cmd, 1, elapsed)
+        account(c, cmd, 1, elapsed)
         if not cmd.flags & CMD_SKIP_SLOWLOG and c.blocked is not None:
             server.slow_command(c, cmd, c.blocked.argv, elapsed)
         if self.on_end is not None:
