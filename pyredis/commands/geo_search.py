@@ -22,7 +22,7 @@ from pyredis.core.command import (
 from pyredis.core.geo import get_position, get_unit, position_reply
 from pyredis.core.zsets import store_zset
 from pyredis.engines.zset import ZSetObj
-from pyredis.lib.geo_areas import Found, Frame, Shape, areas, divisible
+from pyredis.lib.geo_areas import Found, Shape, divisible
 from pyredis.lib.geohash import Position, format_distance, place
 from pyredis.lib.partialsort import smallest
 from pyredis.resp.errors import CommandError, c_text
@@ -205,13 +205,12 @@ def _search(value: ZSetObj, q: _Query) -> list[Found]:
     """All members inside, in the order of their cells; with ANY, the first ``count``."""
     found: list[Found] = []
     limit = q.count if q.any else 0
-    frame = Frame(q.shape)
+    frame, areas = q.shape.plan()
     order = value.ordered()
     # Candidates are gathered over the cells, as one look at many is cheaper than many looks.
     members: list[bytes] = []
     scores: list[float] = []
-    waiting = areas(q.shape, frame)
-    waiting.reverse()
+    waiting = list(reversed(areas))
     while waiting:
         area = waiting.pop()
         c, first, last, end = order.span(area[0], area[1])

@@ -8,6 +8,7 @@ out sooner: whole cells, their parts, and members before their distance is compu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import asin, cos, frexp, inf, isinf, nan, pi, sin, sqrt
 from typing import Final
 
@@ -51,6 +52,10 @@ class Shape:
         self.width = 0.0
         self.height = 0.0
         self.unit = 1.0
+
+    def plan(self) -> tuple[Frame, tuple[Area, ...]]:
+        """The frame and the cells to search; those of shapes that come again and again are remembered."""
+        return _plan(self.center, self.radius, self.width, self.height, self.unit)
 
     def reach(self) -> float:
         """The distance from the centre to the farthest point, in metres."""
@@ -155,10 +160,9 @@ class Frame:
         cos1 = cos(lat1)
         # What makes a chord so long is outside without a closer look; the margin is wide for rounding errors.
         most = sin(radius / DIAMETER) ** 2 * 1.000001 + 1e-18 if radius < EARTH_RADIUS else inf
-        for member, score in zip(members, scores):
-            there = place(score)
+        for member, score, there in zip(members, scores, map(place, scores)):
             longitude, latitude, lon2, lat2, cos2 = there
-            if latitude < south or latitude > north or longitude < west or longitude > east:
+            if not (south <= latitude <= north and west <= longitude <= east):
                 continue
             v = sin((lon2 - lon1) / 2)
             if v == 0.0:
@@ -188,10 +192,9 @@ class Frame:
         west, east, south, north = self.west, self.east, self.south, self.north
         lon1, lat1 = self.longitude * RADIANS, self.shape.center[1] * RADIANS
         cos1 = cos(lat1)
-        for member, score in zip(members, scores):
-            there = place(score)
+        for member, score, there in zip(members, scores, map(place, scores)):
             longitude, latitude, lon2, lat2, cos2 = there
-            if latitude < south or latitude > north or longitude < west or longitude > east:
+            if not (south <= latitude <= north and west <= longitude <= east):
                 continue
             if EARTH_RADIUS * abs(lat1 - lat2) > height:
                 continue
@@ -247,7 +250,17 @@ _DIRECTIONS: Final = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1),
 """The order in which cells are searched: the centre's, N, S, E, W, NE, NW, SE, SW."""
 
 
-def areas(shape: Shape, frame: Frame) -> list[Area]:
+@lru_cache(maxsize=512)
+def _plan(
+    center: Position, radius: float | None, width: float, height: float, unit: float
+) -> tuple[Frame, tuple[Area, ...]]:
+    shape = Shape()
+    shape.center, shape.radius, shape.width, shape.height, shape.unit = center, radius, width, height, unit
+    frame = Frame(shape)
+    return frame, tuple(_areas(shape, frame))
+
+
+def _areas(shape: Shape, frame: Frame) -> list[Area]:
     """Cells in which all positions of the shape are, in the order in which they are searched.
 
     Those that have nothing in common with the frame are left out.
@@ -266,7 +279,7 @@ def areas(shape: Shape, frame: Frame) -> list[Area]:
     narrow = step >= 2
     no_row = (False, narrow and rows[0][2] > north, narrow and rows[0][1] < south)
     no_column = (False, narrow and columns[0][2] > east, narrow and columns[0][1] < west)
-    row_touches = [frame.touches_latitudes(low, high) for _, low, high in rows]
+    row_touches = [high >= frame.south and low <= frame.north for _, low, high in rows]
     column_touches = [frame.touches_longitudes(low, high) for _, low, high in columns]
     shift = 2 * (MAX_STEP - step)
     last = (-1, -1)
