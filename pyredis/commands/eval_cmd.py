@@ -4,69 +4,58 @@ from __future__ import annotations
 
 from typing import Final
 
+from pyredis.core.args import count_keys
 from pyredis.core.client import Client
 from pyredis.core.command import (
     CMD_ALLOW_BUSY,
     CMD_LOADING,
     CMD_MAY_REPLICATE,
-    CMD_MOVABLEKEYS,
-    CMD_NO_MANDATORY_KEYS,
     CMD_NOSCRIPT,
     CMD_READONLY,
-    CMD_RUNS_SCRIPTS,
-    CMD_SKIP_MONITOR,
     CMD_STALE,
+    CMDS_OF_SCRIPTS,
     KEY_ACCESS,
     KEY_RO,
     KEY_RW,
     KEY_UPDATE,
+    NOTE_RO,
+    NOTE_RW,
     KNum,
     command,
     container,
 )
-from pyredis.lib.intparse import string2ll
-from pyredis.resp.errors import NOSCRIPT, NOT_AN_INTEGER, CommandError
-from pyredis.resp.reply import OK, array_header, bulk, help_reply
-from pyredis.scripting.engine import Engine
+from pyredis.resp.errors import NOSCRIPT, CommandError
+from pyredis.resp.reply import OK, bulk, help_reply, integer_array
+from pyredis.scripting.engine import engine_of
 
-_COMMON: Final = (
-    CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_MOVABLEKEYS | CMD_RUNS_SCRIPTS
-)
-_FLAGS: Final = _COMMON | CMD_MAY_REPLICATE
-_FLAGS_RO: Final = _COMMON | CMD_READONLY
-_NOTE_RW: Final = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
-_NOTE_RO: Final = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
-
-_DIGEST = 40
+_FLAGS: Final = CMDS_OF_SCRIPTS | CMD_MAY_REPLICATE
+_FLAGS_RO: Final = CMDS_OF_SCRIPTS | CMD_READONLY
+_DIGEST: Final = 40
 
 
-def _engine(c: Client) -> Engine:
-    engine = c.server.scripts
-    assert isinstance(engine, Engine)
-    return engine
+def _eval(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
+    if c.server.monitors:
+        c.server.feed_monitors(c, argv)  # before the commands of the script
+    keys = count_keys(argv)
+    engine = engine_of(c)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv, read_only)
 
 
-def _begin(c: Client, argv: list[bytes], by_digest: bool = False) -> int:
-    """Monitors see the command before those of the script. The number of keys that it is given; raises CommandError."""
+def _evalsha(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
     if c.server.monitors:
         c.server.feed_monitors(c, argv)
-    if by_digest and len(argv[1]) != _DIGEST:
+    if len(argv[1]) != _DIGEST:
         raise CommandError(NOSCRIPT)
-    count = string2ll(argv[2])
-    if count is None:
-        raise CommandError(NOT_AN_INTEGER)
-    if count > len(argv) - 3:
-        raise CommandError(b"ERR Number of keys can't be greater than number of args")
-    if count < 0:
-        raise CommandError(b"ERR Number of keys can't be negative")
-    return count
+    keys = count_keys(argv)
+    engine = engine_of(c)
+    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv, read_only)
 
 
 @command(
     b"EVAL",
     -3,
     _FLAGS,
-    keys=(KNum(2, KEY_RW | KEY_ACCESS | KEY_UPDATE, notes=_NOTE_RW),),
+    keys=(KNum(2, KEY_RW | KEY_ACCESS | KEY_UPDATE, notes=NOTE_RW),),
     group="scripting",
     since="2.6.0",
     summary="Run a script.",
@@ -74,16 +63,14 @@ def _begin(c: Client, argv: list[bytes], by_digest: bool = False) -> int:
     usage="script numkeys:int [key...] [arg...]",
 )
 def eval_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys = _begin(c, argv)
-    engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv, False)
+    return _eval(c, argv, False)
 
 
 @command(
     b"EVAL_RO",
     -3,
     _FLAGS_RO,
-    keys=(KNum(2, KEY_RO | KEY_ACCESS, notes=_NOTE_RO),),
+    keys=(KNum(2, KEY_RO | KEY_ACCESS, notes=NOTE_RO),),
     group="scripting",
     since="7.0.0",
     summary="Run a script that may not write.",
@@ -91,9 +78,7 @@ def eval_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="script numkeys:int [key...] [arg...]",
 )
 def eval_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys = _begin(c, argv)
-    engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv, True)
+    return _eval(c, argv, True)
 
 
 @command(
@@ -108,9 +93,7 @@ def eval_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="sha1 numkeys:int [key...] [arg...]",
 )
 def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys = _begin(c, argv, True)
-    engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv, False)
+    return _evalsha(c, argv, False)
 
 
 @command(
@@ -125,9 +108,7 @@ def evalsha_command(c: Client, argv: list[bytes]) -> bytes | None:
     usage="sha1 numkeys:int [key...] [arg...]",
 )
 def evalsha_ro_command(c: Client, argv: list[bytes]) -> bytes | None:
-    keys = _begin(c, argv, True)
-    engine = _engine(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv, True)
+    return _evalsha(c, argv, True)
 
 
 container(
@@ -172,8 +153,8 @@ def script_debug_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"request_policy:all_shards", b"response_policy:agg_logical_and"),
 )
 def script_exists_command(c: Client, argv: list[bytes]) -> bytes | None:
-    known = _engine(c).scripts
-    return array_header(len(argv) - 2) + b"".join([b":%d\r\n" % (sha.lower() in known) for sha in argv[2:]])
+    known = engine_of(c).scripts
+    return integer_array([sha.lower() in known for sha in argv[2:]])
 
 
 @command(
@@ -191,7 +172,7 @@ def script_exists_command(c: Client, argv: list[bytes]) -> bytes | None:
 def script_flush_command(c: Client, argv: list[bytes]) -> bytes | None:
     if len(argv) > 3 or (len(argv) == 3 and argv[2].lower() not in (b"sync", b"async")):
         raise CommandError(b"ERR SCRIPT FLUSH only support SYNC|ASYNC option")
-    _engine(c).flush()
+    engine_of(c).flush()
     return OK
 
 
@@ -249,4 +230,4 @@ def script_kill_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"request_policy:all_nodes", b"response_policy:all_succeeded"),
 )
 def script_load_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return bulk(_engine(c).load(argv[2]).sha)
+    return bulk(engine_of(c).load(argv[2]).name)

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
+from pyredis.core.args import count_keys
 from pyredis.core.client import Client
 from pyredis.core.command import (
     CMD_ALLOW_BUSY,
     CMD_DENYOOM,
     CMD_LOADING,
     CMD_MAY_REPLICATE,
-    CMD_MOVABLEKEYS,
-    CMD_NO_MANDATORY_KEYS,
     CMD_NOSCRIPT,
     CMD_READONLY,
-    CMD_RUNS_SCRIPTS,
-    CMD_SKIP_MONITOR,
     CMD_STALE,
     CMD_WRITE,
+    CMDS_OF_SCRIPTS,
     KEY_ACCESS,
     KEY_RO,
     KEY_RW,
     KEY_UPDATE,
+    NOTE_RO,
+    NOTE_RW,
     KNum,
     command,
     container,
 )
 from pyredis.lib.glob import compile_pattern
-from pyredis.lib.intparse import string2ll
 from pyredis.persistence.payload import dump_functions, load_functions, verify_payload
 from pyredis.resp.errors import BAD_PAYLOAD, CommandError, c_text, subcommand_syntax
 from pyredis.resp.reply import (
@@ -43,45 +42,28 @@ from pyredis.resp.reply import (
     set_header,
     simple,
 )
-from pyredis.scripting.engine import Engine
+from pyredis.scripting.engine import engine_of
 from pyredis.scripting.functions import Library
 
-_COMMON: Final = (
-    CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_MOVABLEKEYS | CMD_RUNS_SCRIPTS
-)
-_NOTE_RW: Final = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
-_NOTE_RO: Final = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 _ALL_SHARDS: Final = (b"request_policy:all_shards", b"response_policy:all_succeeded")
-
-
-def _engine(c: Client) -> Engine:
-    engine = c.server.scripts
-    assert isinstance(engine, Engine)
-    return engine
 
 
 def _call(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
     if c.server.monitors:
         c.server.feed_monitors(c, argv)  # before the commands of the function
-    engine = _engine(c)
+    engine = engine_of(c)
     function = engine.library.functions.get(argv[1].lower())
     if function is None:
         raise CommandError(b"ERR Function not found")
-    count = string2ll(argv[2])
-    if count is None:
-        raise CommandError(b"ERR Bad number of keys provided")
-    if count > len(argv) - 3:
-        raise CommandError(b"ERR Number of keys can't be greater than number of args")
-    if count < 0:
-        raise CommandError(b"ERR Number of keys can't be negative")
-    return engine.turns.run(c, argv, engine.run_function, c, function, count, argv, read_only)
+    keys = count_keys(argv, b"ERR Bad number of keys provided")
+    return engine.turns.run(c, argv, engine.run_function, c, function, keys, argv, read_only)
 
 
 @command(
     b"FCALL",
     -3,
-    _COMMON | CMD_MAY_REPLICATE,
-    keys=(KNum(2, KEY_RW | KEY_ACCESS | KEY_UPDATE, notes=_NOTE_RW),),
+    CMDS_OF_SCRIPTS | CMD_MAY_REPLICATE,
+    keys=(KNum(2, KEY_RW | KEY_ACCESS | KEY_UPDATE, notes=NOTE_RW),),
     group="scripting",
     since="7.0.0",
     summary="Call a function of a library.",
@@ -95,8 +77,8 @@ def fcall_command(c: Client, argv: list[bytes]) -> bytes | None:
 @command(
     b"FCALL_RO",
     -3,
-    _COMMON | CMD_READONLY,
-    keys=(KNum(2, KEY_RO | KEY_ACCESS, notes=_NOTE_RO),),
+    CMDS_OF_SCRIPTS | CMD_READONLY,
+    keys=(KNum(2, KEY_RO | KEY_ACCESS, notes=NOTE_RO),),
     group="scripting",
     since="7.0.0",
     summary="Call a function of a library that does not write.",
@@ -130,7 +112,7 @@ container(
     tips=_ALL_SHARDS,
 )
 def function_delete_command(c: Client, argv: list[bytes]) -> bytes | None:
-    _engine(c).library.delete(argv[2])
+    engine_of(c).library.delete(argv[2])
     c.server.dirty += 1
     return OK
 
@@ -145,7 +127,7 @@ def function_delete_command(c: Client, argv: list[bytes]) -> bytes | None:
     complexity="O(N) where N is the number of functions",
 )
 def function_dump_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return bulk(dump_functions(_engine(c).library.dump(), c.server.config.rdbcompression))
+    return bulk(dump_functions(engine_of(c).library.dump(), c.server.config.rdbcompression))
 
 
 @command(
@@ -164,7 +146,7 @@ def function_flush_command(c: Client, argv: list[bytes]) -> bytes | None:
         raise subcommand_syntax(b"FUNCTION", argv[1])
     if len(argv) == 3 and argv[2].lower() not in (b"sync", b"async"):
         raise CommandError(b"ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
-    _engine(c).library.clear()
+    engine_of(c).library.clear()
     c.server.dirty += 1
     return OK
 
@@ -257,7 +239,7 @@ def function_list_command(c: Client, argv: list[bytes]) -> bytes | None:
         else:
             raise CommandError(b"ERR Unknown argument " + c_text(argv[at]))
         at += 1
-    libraries = list(_engine(c).library.by_name.values())
+    libraries = list(engine_of(c).library.by_name.values())
     if pattern is not None:
         fits = compile_pattern(pattern.lower())
         libraries = [library for library in libraries if fits(library.name.lower())]
@@ -281,7 +263,7 @@ def function_load_command(c: Client, argv: list[bytes]) -> bytes | None:
         if word.lower() != b"replace":
             raise CommandError(b"ERR Unknown option given: " + c_text(word))
         replace = True
-    name = _engine(c).library.add(argv[-1], replace)
+    name = engine_of(c).library.add(argv[-1], replace)
     c.server.dirty += 1
     return bulk(name)
 
@@ -311,7 +293,7 @@ def function_restore_command(c: Client, argv: list[bytes]) -> bytes | None:
     sources = load_functions(argv[2])
     if sources is None:
         raise CommandError(b"ERR given type is not a function")
-    _engine(c).library.restore(sources, policy)
+    engine_of(c).library.restore(sources, policy)
     c.server.dirty += 1
     return OK
 
@@ -327,7 +309,7 @@ def function_restore_command(c: Client, argv: list[bytes]) -> bytes | None:
     tips=(b"nondeterministic_output", *_ALL_SHARDS[:1], b"response_policy:special"),
 )
 def function_stats_command(c: Client, argv: list[bytes]) -> bytes | None:
-    engine = _engine(c)
+    engine = engine_of(c)
     resp = c.resp
     running = engine.running_call()
     if running is None:

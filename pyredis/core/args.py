@@ -45,6 +45,16 @@ def get_int(text: bytes, message: bytes = NOT_AN_INTEGER) -> int:
     return n
 
 
+def count_keys(argv: list[bytes], message: bytes = NOT_AN_INTEGER) -> int:
+    """How many keys EVAL and its like are given: their second argument. The message is for what is no number."""
+    count = get_int(argv[2], message)
+    if count > len(argv) - 3:
+        raise CommandError(b"ERR Number of keys can't be greater than number of args")
+    if count < 0:
+        raise CommandError(b"ERR Number of keys can't be negative")
+    return count
+
+
 def get_range_int(text: bytes, low: int, high: int, message: bytes = b"") -> int:
     """An integer between ``low`` and ``high``; the message covers both failures when given."""
     n = get_int(text, message or NOT_AN_INTEGER)

@@ -26,6 +26,8 @@ BLOCKED_SHUTDOWN: Final = 6
 BLOCKED_MIGRATE: Final = 7
 BLOCKED_SAVE: Final = 8
 """A sentinel's client, until the sentinel's state is saved."""
+BLOCKED_SCRIPT: Final = 9
+"""A client whose script takes long, until it has ended."""
 _FOR_EVER: Final = 1e9
 """Seconds (30 years) from which on no timer is set."""
 

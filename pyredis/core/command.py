@@ -62,6 +62,12 @@ CMD_RUNS_SCRIPTS: Final = 1 << 41
 """It may take long, and be left in the middle then: see ``pyredis.scripting.turns``."""
 CMD_CHEAP: Final = 1 << 40
 """As quick as a fast command although Redis does not flag it so (SET): measured by the run, not one by one."""
+CMDS_OF_SCRIPTS: Final = (
+    CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS | CMD_MOVABLEKEYS | CMD_RUNS_SCRIPTS
+)
+"""What all commands that run a script or function have."""
+NOTE_RW: Final = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
+NOTE_RO: Final = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 
 FLAG_NAMES: Final[tuple[tuple[int, bytes], ...]] = (
     (CMD_WRITE, b"write"),

@@ -49,6 +49,7 @@ from pyredis.core.command import (
     CMD_PROTECTED,
     CMD_PUBSUB,
     CMD_READONLY,
+    CMD_RUNS_SCRIPTS,
     CMD_SKIP_MONITOR,
     CMD_SKIP_SLOWLOG,
     CMD_STALE,
@@ -60,14 +61,7 @@ from pyredis.core.slowlog import redact_argv
 from pyredis.core.tracking import end_caching
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.command import encode_command
-from pyredis.resp.errors import (
-    LOADING,
-    MASTERDOWN,
-    NOAUTH,
-    CommandError,
-    sanitize,
-    wrong_arity,
-)
+from pyredis.resp.errors import LOADING, MASTERDOWN, NOAUTH, CommandError, sanitize, wrong_arity
 from pyredis.resp.reply import QUEUED, error
 from pyredis.resp.shape import Shape
 
@@ -102,7 +96,8 @@ def build_fast_table(commands: dict[bytes, Command], without: int, names: frozen
     """Names (upper and lower case) of the commands that need no check, without those with certain flags or names."""
     table: dict[bytes, Command] = {}
     for name, cmd in commands.items():
-        never = cmd.proc is None or cmd.subs or cmd.flags & (_NEVER_FAST | without) or cmd.fullname in names
+        flags = without if cmd.flags & CMD_RUNS_SCRIPTS else without | _NEVER_FAST
+        never = cmd.proc is None or cmd.subs or cmd.flags & flags or cmd.fullname in names
         if not never:
             table[name] = table[name.lower()] = cmd
     return table
@@ -481,10 +476,10 @@ def park(c: Client, argv: list[bytes], where: dict[Client, None]) -> None:
     refresh_fast(c)
 
 
-def log_denial(c: Client, cmd: Command, argv: list[bytes], reason: int, at: int) -> None:
+def log_denial(c: Client, cmd: Command, argv: list[bytes], reason: int, at: int, context: bytes = b"") -> None:
     """Note in the ACL log that the client may not run ``argv``, for ``reason``, because of the argument at ``at``."""
     name = cmd.fullname if reason == DENIED_CMD else argv[at]
-    c.server.users.log.add(c, reason, name, argv)
+    c.server.users.log.add(c, reason, name, argv, context=context)
 
 
 def reject(c: Client, cmd: Command | None, message: bytes) -> None:

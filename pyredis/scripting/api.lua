@@ -13,7 +13,7 @@ local host_setresp, host_set_repl, host_sha1 = host.setresp, host.set_repl, host
 local locate, load_text, finish = sandbox.locate, sandbox.load, sandbox.finish
 local exempt, ours, reals = sandbox.exempt, sandbox.ours, sandbox.reals
 
-local ERROR, STATUS, ARRAY, AGAIN, OUT_OF_MEMORY, KILLED = 1, 2, 3, 4, 5, 7
+local ERROR, STATUS, ARRAY, AGAIN, OUT_OF_MEMORY, KILLED, TRUE = 1, 2, 3, 4, 5, 7, 8
 local BAD_ARGUMENTS = "ERR Lua redis lib command arguments must be strings or integers"
 local NO_ARGUMENTS = "ERR Please specify at least one argument for this redis lib call"
 local MANY = 48  -- arguments from which on they go to Python as two strings
@@ -26,43 +26,41 @@ end
 
 -- redis.call ----------------------------------------------------------------------------------------------------
 
-local function settle_special(raise, code, first, ...)
-  if code == ERROR then
-    local failure = {err = first, ignore_error_stats_update = true}
-    if raise then
-      error(failure, 0)
-    end
-    return failure
-  elseif code == STATUS then
-    return {ok = first}
-  elseif code == ARRAY then
-    return {first, ...}
-  elseif code == OUT_OF_MEMORY then
-    error("not enough memory", 0)
-  elseif code == KILLED then
-    sandbox.die()
+-- What is thrown, or returned by redis.pcall.
+local function failed(raise, message, counted)
+  local failure = {err = message, ignore_error_stats_update = counted}
+  if raise then
+    error(failure, 0)
   end
-  return nil
+  return failure
 end
 
 local again = {}  -- stands for a call whose arguments have to be converted first
 
-local function settle(value, code, ...)
-  if value ~= nil then
-    return value
-  elseif code == AGAIN then
-    return again
+-- The function that makes values of what Python returns; true is the status OK, the most frequent one.
+local function settler(raise)
+  return function(value, code, ...)
+    if value == true then
+      return {ok = "OK"}
+    elseif value ~= nil then
+      return value
+    elseif code == ARRAY then
+      return {...}
+    elseif code == AGAIN then
+      return again
+    elseif code == STATUS then
+      return {ok = (...)}
+    elseif code == ERROR then
+      return failed(raise, (...), true)
+    elseif code == OUT_OF_MEMORY then
+      error("not enough memory", 0)
+    elseif code == KILLED then
+      sandbox.die()
+    elseif code == TRUE then
+      return true
+    end
+    return nil
   end
-  return settle_special(true, code, ...)
-end
-
-local function settle_protected(value, code, ...)
-  if value ~= nil then
-    return value
-  elseif code == AGAIN then
-    return again
-  end
-  return settle_special(false, code, ...)
 end
 
 -- The arguments as strings; nothing and an error's text if one is neither string nor number.
@@ -92,58 +90,36 @@ local function packed(arguments)
   return concat(sizes, ","), concat(arguments)
 end
 
-local function failed(raise, message)
-  local failure = {err = message, ignore_error_stats_update = nil}
-  if raise then
-    error(failure, 0)
-  end
-  return failure
-end
-
-local function call_converted(raise, ...)
-  local arguments, failure = as_strings(...)
-  if not arguments then
-    failure = {err = failure}
-    if raise then
-      error(failure, 0)
+-- redis.call and redis.pcall. Zeros are frequent in third and fourth place, and Python cannot see their sign.
+local function caller(raise)
+  local settle = settler(raise)
+  return function(...)
+    local count = select("#", ...)
+    if count_memory("count") > soft_limit then
+      error("not enough memory", 0)
+    elseif count > 0 and count < MANY then
+      local _, _, third, fourth = ...
+      if third ~= 0 and fourth ~= 0 then
+        local value = settle(host_call(...))
+        if value ~= again then
+          return value
+        end
+      end
     end
-    return failure
-  end
-  local settled = raise and settle or settle_protected
-  if #arguments < MANY then
-    return settled(host_call(unpack(arguments)))
-  end
-  return settled(host_packed(packed(arguments)))
-end
-
-local function call(...)
-  if count_memory("count") > soft_limit then
-    error("not enough memory", 0)
-  elseif select("#", ...) < MANY then
-    local value = settle(host_call(...))
-    if value ~= again then
-      return value
+    local arguments, refusal = as_strings(...)
+    if not arguments then
+      return failed(raise, refusal)
+    elseif count < MANY then
+      return settle(host_call(unpack(arguments)))
     end
+    return settle(host_packed(packed(arguments)))
   end
-  return call_converted(true, ...)
-end
-
-local function protected_call(...)
-  if count_memory("count") > soft_limit then
-    error("not enough memory", 0)
-  elseif select("#", ...) < MANY then
-    local value = settle_protected(host_call(...))
-    if value ~= again then
-      return value
-    end
-  end
-  return call_converted(false, ...)
 end
 
 -- The other functions -------------------------------------------------------------------------------------------
 
 local redis = {
-  call = call, pcall = protected_call,
+  call = caller(true), pcall = caller(false),
   LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
   REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
   REDIS_VERSION = config.version, REDIS_VERSION_NUM = config.version_number,

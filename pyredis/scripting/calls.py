@@ -22,16 +22,22 @@ from pyredis.core.client import (
     NoConnection,
 )
 from pyredis.core.command import CMD_DENYOOM, CMD_NOSCRIPT, CMD_STALE, CMD_WRITE, Command
-from pyredis.core.dispatch import EMPTY, after_command, call, error_reply, lookup_command
+from pyredis.core.dispatch import EMPTY, after_command, call, error_reply, log_denial, lookup_command
 from pyredis.core.propagate import Only
 from pyredis.lib.histogram import UNIT_BITS
 from pyredis.resp.errors import OOM, CommandError
-from pyredis.scripting.convert import AGAIN, CODE_ERROR, KILLED, Converter
+from pyredis.resp.reply import OK
+from pyredis.scripting.convert import AGAIN, CODE_ERROR, KILLED, LARGE, Converter
 
 if TYPE_CHECKING:
     from pyredis.core.server import Server
 
 _FLAGS: Final = CLIENT_SCRIPT | CLIENT_DENY_BLOCKING
+_ASKED: Final = CLIENT_TRACKING | CLIENT_NO_TOUCH
+"""Flags of a caller of whose script every command takes the path with all checks."""
+_EXACT: Final = 10**17
+"""Numbers below it have all their digits as a C ``%.17g`` of a double."""
+_CAREFUL: Final = CMD_WRITE | CMD_NOSCRIPT
 
 NEVER: Final = 1 << 63
 """A reading of ``perf_counter_ns`` that does not come."""
@@ -56,7 +62,7 @@ class Calls:
         self.client.flags = _FLAGS
         self.caller: Client = self.client
         self.fast: dict[bytes, Command] = EMPTY
-        """The commands that may run without a question."""
+        """The commands that may run without a question, unless they write or are not for scripts."""
         self.targets = _REPL_ALL
         """Where changes go: bits for the append-only file and for replicas."""
         self.out_of_memory = False
@@ -72,38 +78,19 @@ class Calls:
         """A reading of ``perf_counter_ns`` from which on the script is left for the loop's sake."""
         self.on_long: Callable[[], None] = _nothing
         """Called from then on: leaves the script, and sets a new time."""
-        self._tables: dict[tuple[int, bool], tuple[dict[bytes, Command], dict[bytes, Command]]] = {}
-        """Of the fast tables of users, what scripts may run."""
 
     def begin(self, caller: Client, read_only: bool, allow_oom: bool = False) -> None:
         """A script of this client begins; ``allow_oom``: it may take memory although there is none."""
-        c = self.client
+        c, server = self.client, self.server
         c.db, c.user, c.resp = caller.db, caller.user, 2
-        self.caller, self.read_only, self.wrote, self.kill = caller, read_only, False, b""
-        self.targets, self.failed = _REPL_ALL, False
-        eviction = self.server.eviction
+        self.caller, self.read_only, self.wrote, self.failed, self.targets = caller, read_only, False, False, _REPL_ALL
+        eviction = server.eviction
         self.out_of_memory = bool(eviction.limit) and not allow_oom and eviction.out_of_memory()
-        self.fast = self._choose_fast()
+        self.fast = EMPTY if server.gates or caller.flags & _ASKED else caller.user.fast
 
     def end(self) -> None:
         """The script has ended: nothing that was to end or to leave it is for the next one."""
         self.kill, self.leave_at = b"", NEVER
-
-    def _choose_fast(self) -> dict[bytes, Command]:
-        """The commands that need no question while nothing is unusual."""
-        caller = self.caller
-        if self.server.gates or caller.flags & (CLIENT_TRACKING | CLIENT_NO_TOUCH) or self.targets != _REPL_ALL:
-            return EMPTY
-        fast = caller.user.fast
-        known = self._tables.get((id(fast), self.read_only))
-        if known is not None and known[0] is fast:
-            return known[1]
-        if len(self._tables) > 100:
-            self._tables.clear()
-        never = CMD_NOSCRIPT | CMD_WRITE if self.read_only else CMD_NOSCRIPT
-        table = {name: cmd for name, cmd in fast.items() if not cmd.flags & never}
-        self._tables[id(fast), self.read_only] = fast, table
-        return table
 
     def functions(self, converter: Converter) -> dict[bytes, Callable[..., Any]]:
         """What an interpreter calls, by name."""
@@ -136,17 +123,21 @@ class Calls:
 
         def redis_call(*arguments: Any) -> Any:
             try:
-                cmd = self.fast.get(arguments[0]) if arguments else None
+                cmd = self.fast.get(arguments[0])
                 if cmd is None or not cmd.argc_min <= len(arguments) <= cmd.argc_max:
                     return self._checked_call(converter, arguments)
-                argv = list(arguments)
+                if cmd.flags & _CAREFUL:
+                    if self.read_only or cmd.flags & CMD_NOSCRIPT:
+                        return self._checked_call(converter, arguments)
+                    self.wrote = True
+                argv = [*arguments]
+                at = 0
                 for argument in arguments:
                     if type(argument) is not bytes:
-                        if not _to_strings(argv):
+                        if type(argument) is not int or not 0 < abs(argument) < _EXACT:
                             return AGAIN
-                        break
-                if cmd.flags & CMD_WRITE:
-                    self.wrote = True
+                        argv[at] = b"%d" % argument
+                    at += 1  # noqa: SIM113  # enumerate() takes longer
                 dirty = server.dirty
                 started = perf_counter_ns()
                 try:
@@ -164,12 +155,20 @@ class Calls:
                     server.slow_command(c, cmd, argv, elapsed)
                 if server.feeders:
                     after_command(c, argv, dirty)
-                if reply is None:
-                    return self._internal_error(cmd)
                 if started > self.leave_at:
                     self.on_long()
                     if self.kill:
                         return KILLED
+                # What `convert` does with the most frequent replies, without the call.
+                if reply is OK:
+                    return True
+                if reply is None:
+                    return self._internal_error(cmd)
+                kind = reply[0]
+                if kind == 58:  # :
+                    return int(reply[1:-2])
+                if kind == 36 and len(reply) < LARGE:  # $
+                    return False if reply[1] == 45 else reply[reply.index(b"\n") + 1 : -2]
                 return convert(reply, c.resp)
             except BaseException:
                 return self._caught()
@@ -270,8 +269,7 @@ class Calls:
         return None
 
     def _denied(self, cmd: Command, argv: list[bytes], reason: int, at: int) -> bytes:
-        name = cmd.fullname if reason == DENIED_CMD else argv[at]
-        self.server.users.log.add(self.caller, reason, name, argv, context=b"lua")
+        log_denial(self.caller, cmd, argv, reason, at, b"lua")
         if reason == DENIED_CMD:
             return b"ERR The user executing the script can't run this command or subcommand"
         if reason == DENIED_KEY:
@@ -305,15 +303,17 @@ class Calls:
         self.client.resp = version
 
     def _set_repl(self, flags: int) -> None:
+        """What goes only to some is taken out of the queue again, command by command."""
         self.targets = flags
-        self.fast = self._choose_fast()
+        if flags != _REPL_ALL:
+            self.fast = EMPTY
 
 
 def _to_strings(argv: list[Any]) -> bool:
     """Make numbers strings; False if Lua has to do it, or to refuse: a zero may be a negative one there."""
     for at, argument in enumerate(argv):
         kind = type(argument)
-        if kind is int and 0 < abs(argument) < 10**17:
+        if kind is int and 0 < abs(argument) < _EXACT:
             argv[at] = b"%d" % argument
         elif kind is not bytes:
             return False

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import hiredis
 
+from pyredis.resp.reply import OK
+
 Value = Any
-"""bytes, int, False (a null), a Lua table, or ``(None, code, …)``."""
+"""bytes, int, False (a null), True (the status OK), a Lua table, or ``(None, code, …)``."""
 
 CODE_ERROR: Final = 1
 CODE_STATUS: Final = 2
@@ -21,15 +23,18 @@ CODE_AGAIN: Final = 4
 CODE_OUT_OF_MEMORY: Final = 5
 CODE_NIL: Final = 6
 CODE_KILLED: Final = 7
+CODE_TRUE: Final = 8
 
 NIL: Final = (None, CODE_NIL)
 AGAIN: Final = (None, CODE_AGAIN)
 KILLED: Final = (None, CODE_KILLED)
+TRUE: Final = (None, CODE_TRUE)
 OUT_OF_MEMORY: Final = (None, CODE_OUT_OF_MEMORY)
 
+_FLAT: Final = frozenset((bytes, int))
 _ON_STACK: Final = 200
 """Elements up to which an array comes as the results of the call."""
-_LARGE: Final = 1 << 20
+LARGE: Final = 1 << 20
 """Bytes of a reply from which on it is asked whether there is room for it."""
 _GROWTH: Final = 8
 """How much larger a reply may become as a table."""
@@ -51,16 +56,16 @@ class Converter:
         """The value of an encoded reply in the protocol that the script chose."""
         kind = reply[0]
         if kind == 36:  # $
-            if len(reply) > _LARGE and not self._has_room(len(reply)):
+            if len(reply) > LARGE and not self._has_room(len(reply)):
                 return OUT_OF_MEMORY
             return False if reply[1] == 45 else reply[reply.index(b"\n") + 1 : -2]
         if kind == 58:  # :
             return int(reply[1:-2])
         if kind == 43:  # +
-            return None, CODE_STATUS, reply[1:-2]
+            return True if reply == OK else (None, CODE_STATUS, reply[1:-2])
         if kind == 45:  # -
             return None, CODE_ERROR, reply[1:-2]
-        if len(reply) > _LARGE and not self._has_room(len(reply) * _GROWTH):
+        if len(reply) > LARGE and not self._has_room(len(reply) * _GROWTH):
             return OUT_OF_MEMORY
         if resp == 3:
             return self._table(_Parser(reply).value())
@@ -75,23 +80,18 @@ class Converter:
         values = reader.gets()
         if values is None:
             return False
-        for at, value in enumerate(values):
-            if value is None:
-                values[at] = False
-            elif type(value) is list:
-                _without_none(value)
-                return self._tail(values, at + 1)
+        if not _FLAT.issuperset(map(type, values)):
+            _without_none(values)
+            return self._table_from(values, recursive=True)
         if len(values) > _ON_STACK:
             return self._table_from(values)
         return (None, CODE_ARRAY, *values)
 
-    def _tail(self, values: list[Value], at: int) -> Value:
-        _without_none(values, at)
-        return self._table_from(values, recursive=True)
-
     def _table(self, value: Value) -> Value:
         if value is None:
             return NIL
+        if value is True:
+            return TRUE
         if type(value) in (list, dict):
             return self._table_from(value, recursive=True)
         return value
@@ -102,10 +102,9 @@ def _gone(*arguments: Any, **named: Any) -> Any:
     raise RuntimeError("the interpreter is closed")
 
 
-def _without_none(values: list[Value], start: int = 0) -> None:
+def _without_none(values: list[Value]) -> None:
     """A null is false in Lua, in every depth."""
-    for at in range(start, len(values)):
-        value = values[at]
+    for at, value in enumerate(values):
         if value is None:
             values[at] = False
         elif type(value) is list:

@@ -20,7 +20,7 @@ from pyredis.resp.errors import BUSY, MASTERDOWN, NOSCRIPT, OOM, CommandError, s
 from pyredis.resp.reply import NULL, bulk, bulk_array, error, integer
 from pyredis.scripting.calls import NEVER, Calls
 from pyredis.scripting.functions import Function, FunctionLibraries
-from pyredis.scripting.interpreter import CompileError, Interpreter
+from pyredis.scripting.interpreter import Code, CompileError, Interpreter
 from pyredis.scripting.shebang import ALLOW_OOM, ALLOW_STALE, COMPATIBLE, NO_WRITES, script_flags
 from pyredis.scripting.turns import Turns
 
@@ -42,17 +42,22 @@ _SMALLEST: Final = -(1 << 63)
 """What a number that is no 64-bit integer becomes."""
 
 
-class Script:
-    """A compiled script. ``loaded``: by SCRIPT LOAD, so that it stays."""
+class Script(Code):
+    """A compiled script: its name is its digest. ``loaded``: by SCRIPT LOAD, so that it stays."""
 
-    __slots__ = ("flags", "handle", "loaded", "sha", "size")
+    __slots__ = ("loaded", "size")
 
     def __init__(self, sha: bytes, handle: int, flags: int, size: int) -> None:
-        self.sha = sha
-        self.handle = handle
-        self.flags = flags
+        super().__init__(sha, handle, flags)
         self.size = size
         self.loaded = False
+
+
+def engine_of(c: Client) -> Engine:
+    """The engine of the client's server."""
+    engine = c.server.scripts
+    assert isinstance(engine, Engine)
+    return engine
 
 
 class Engine(Scripts):
@@ -65,11 +70,10 @@ class Engine(Scripts):
         self.calls.on_long = self._long
         self.turns = Turns(server)
         self.turns.on_end = self._ended
-        self.running = b""
-        """The name of the script that runs: its digest. Empty while none does."""
-        self.running_function = False
+        self.running: Code | None = None
+        """The script or function that runs."""
         self._call: list[bytes] = []
-        """The command that called the function that runs."""
+        """The command that it was called by."""
         self._began = 0
         self._loading = False
         self._idle: list[Callable[[], None]] = []
@@ -112,16 +116,14 @@ class Engine(Scripts):
         script = self._script(body)
         if not script.loaded:
             script.loaded = True
-            del self._evaluated[script.sha]
+            self._evaluated.pop(script.name, None)
         return script
 
     def evaluated(self, body: bytes) -> Script:
         """The script of an EVAL. Raises CommandError."""
         script = self._script(body)
         if not script.loaded:
-            # The last one now.
-            del self._evaluated[script.sha]
-            self._evaluated[script.sha] = None
+            self._used(script)
         return script
 
     def known(self, sha: bytes) -> Script:
@@ -130,8 +132,7 @@ class Engine(Scripts):
         if script is None:
             raise CommandError(NOSCRIPT)
         if not script.loaded:
-            del self._evaluated[script.sha]
-            self._evaluated[script.sha] = None
+            self._used(script)
         return script
 
     def flush(self) -> None:
@@ -149,21 +150,25 @@ class Engine(Scripts):
         if script is not None:
             return script
         flags, text = script_flags(body)
-        interpreter = self._started()
         try:
-            handle = interpreter.compile(text)
+            handle = self._started().compile(text)
         except CompileError as e:
             raise CommandError(b"ERR Error compiling script (new function): " + sanitize(e.message)) from e
         script = self.scripts[sha] = Script(sha, handle, flags, len(body))
         self._bytes += len(body)
-        self._evaluated[sha] = None
-        if len(self._evaluated) > _MOST_EVALUATED:
-            oldest = self.scripts.pop(next(iter(self._evaluated)))
-            del self._evaluated[oldest.sha]
-            self._bytes -= oldest.size
-            interpreter.forget(oldest.handle)
-            self.evicted += 1
         return script
+
+    def _used(self, script: Script) -> None:
+        """A script that came with EVAL alone is the last one used now; the oldest goes if there are too many."""
+        evaluated = self._evaluated
+        evaluated.pop(script.name, None)
+        evaluated[script.name] = None
+        if len(evaluated) > _MOST_EVALUATED:
+            oldest = self.scripts.pop(next(iter(evaluated)))
+            del evaluated[oldest.name]
+            self._bytes -= oldest.size
+            self._started().forget(oldest.handle)
+            self.evicted += 1
 
     def _started(self) -> Interpreter:
         if self._interpreter is None:
@@ -184,67 +189,59 @@ class Engine(Scripts):
 
     def run_script(self, c: Client, script: Script, keys: int, argv: list[bytes], read_only: bool) -> bytes:
         """Run a script for the command ``argv``: its reply. ``read_only``: EVAL_RO. Raises CommandError."""
-        flags = script.flags
-        if flags != COMPATIBLE or self.server.gates:
-            self._may_run(flags, read_only)
-        return self._run(c, self._started(), script.handle, script.sha, keys, argv, read_only, flags)
+        if script.flags != COMPATIBLE or self.server.gates:
+            self._may_run(script.flags, read_only)
+        return self._run(c, self._started(), script, keys, argv, read_only)
 
     def run_function(self, c: Client, function: Function, keys: int, argv: list[bytes], read_only: bool) -> bytes:
         """Run a function for the command ``argv``, as :meth:`run_script` runs a script."""
         self._may_run(function.flags, read_only)
-        self.running_function, self._call = True, argv
-        try:
-            return self._run(
-                c,
-                self._started_functions(),
-                function.handle,
-                function.name,
-                keys,
-                argv,
-                read_only,
-                function.flags,
-            )
-        finally:
-            self.running_function, self._call = False, []
+        return self._run(c, self._started_functions(), function, keys, argv, read_only)
 
     def _run(
-        self,
-        c: Client,
-        interpreter: Interpreter,
-        handle: int,
-        name: bytes,
-        keys: int,
-        argv: list[bytes],
-        read_only: bool,
-        flags: int,
+        self, c: Client, interpreter: Interpreter, code: Code, keys: int, argv: list[bytes], read_only: bool
     ) -> bytes:
-        server = self.server
-        self.calls.begin(c, read_only or bool(flags & NO_WRITES), bool(flags & ALLOW_OOM))
-        self._began = perf_counter_ns()
-        self.calls.leave_at = self._began + server.config.busy_reply_threshold * 1_000_000
-        self.running = name
+        server, calls = self.server, self.calls
+        flags = code.flags
+        calls.begin(c, read_only or flags & NO_WRITES != 0, flags & ALLOW_OOM != 0)
+        self._began = began = perf_counter_ns()
+        if not server.nesting:
+            self.turns.started = began
+        calls.leave_at = began + server.config.busy_reply_threshold * 1_000_000
+        self.running, self._call = code, argv
         server.nesting += 1
         try:
-            result = interpreter.run(handle, c.resp, keys, argv[3:])
+            result = interpreter.run(code.handle, c.resp, keys, argv[3:])
         finally:
             server.nesting -= 1
-            self.running = b""
-            self.calls.end()
-        if not server.nesting and server.also_propagate:
+            self.running = None
+            calls.end()
+        if server.also_propagate and not server.nesting:
             flush(server)
-        prevent(c)  # its effects have been propagated
-        return self._reply(result, name, c.resp, argv)
+        if server.feeders:
+            prevent(c)  # its effects have been propagated
+        kind = type(result)
+        if kind is bytes:
+            return bulk(result)
+        if kind is int:
+            return integer(result)
+        return self._reply(result, code.name, c.resp, argv)
 
     def running_call(self) -> tuple[bytes, list[bytes], int] | None:
         """The function that runs: its name, the command that called it, and for how many milliseconds it has run.
 
         Raises CommandError while a script runs.
         """
-        if not self.running:
+        running = self.running
+        if running is None:
             return None
-        if not self.running_function:
+        if not self.runs_function():
             raise CommandError(self.busy_error)
-        return self.running, self._call, (perf_counter_ns() - self._began) // 1_000_000
+        return running.name, self._call, (perf_counter_ns() - self._began) // 1_000_000
+
+    def runs_function(self) -> bool:
+        """Whether what runs is a function, not a script."""
+        return isinstance(self.running, Function)
 
     def _load_code(self, load: Callable[[bytes], Any], code: bytes) -> Any:
         """Load a library's code, which may take half a second."""
@@ -258,6 +255,7 @@ class Engine(Scripts):
             self.calls.end()
 
     def run_in_turns(self, c: Client, argv: list[bytes], body: Body, *arguments: object) -> bytes | None:
+        self.turns.started = perf_counter_ns()
         return self.turns.run(c, argv, body, *arguments)
 
     # --- scripts that take long -------------------------------------------------------------------------------
@@ -273,12 +271,13 @@ class Engine(Scripts):
             calls.leave_at = NEVER
             return
         if not self.busy_error:
-            kind = "FUNCTION" if self.running_function else "SCRIPT"
+            kind = "FUNCTION" if self.runs_function() else "SCRIPT"
+            name = b"" if self.running is None else self.running.name
             threshold = self.server.config.busy_reply_threshold
             self.server.log.warning(
                 f"Slow script detected: still in execution after {threshold} milliseconds. "
                 f"You can try killing the script using the {kind} KILL command. "
-                f"Script name is: {self.running.decode('latin-1')}."
+                f"Script name is: {name.decode('latin-1')}."
             )
             self.busy_error = BUSY % kind.encode()
         turns.pause()
@@ -302,11 +301,11 @@ class Engine(Scripts):
             callback()
 
     def kill(self, function: bool) -> None:
-        if not self.running:
+        if self.running is None:
             raise CommandError(b"NOTBUSY No scripts in execution right now.")
         if self.calls.wrote:
             raise CommandError(_UNKILLABLE)
-        if function != self.running_function:
+        if function != self.runs_function():
             raise CommandError(self.busy_error)
         self.calls.kill = b"ERR Script killed by user with SCRIPT KILL..."
         self.server.log.warning("Lua script killed by user with SCRIPT KILL.")
@@ -337,15 +336,10 @@ class Engine(Scripts):
             raise CommandError(failure)
 
     def _reply(self, result: Any, name: bytes, resp: int, argv: list[bytes]) -> bytes:
-        """The reply that an interpreter's result means; see ``api.lua``."""
-        kind = type(result)
-        if kind is bytes:
-            return bulk(result)
-        if kind is int:
-            return integer(result)
-        if kind is float:
+        """The reply that an interpreter's result means that is neither bytes nor an int; see ``api.lua``."""
+        if type(result) is float:
             return integer(int(result) if -(2.0**63) <= result < 2.0**63 else _SMALLEST)
-        if kind is not tuple:
+        if type(result) is not tuple:
             return NULL[resp]
         if result[1] is True:
             return bulk_array(result[2:])

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pyredis.core.durability import Libraries
 from pyredis.lib.splitargs import split_args
 from pyredis.resp.errors import CommandError, sanitize
-from pyredis.scripting.interpreter import CompileError, Interpreter
+from pyredis.scripting.interpreter import Code, CompileError, Interpreter
 from pyredis.scripting.shebang import FLAG_NAMES
 
 _BAD_NAME: Final = (
@@ -21,17 +21,14 @@ _BAD_NAME: Final = (
 _LETTERS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
-class Function:
+class Function(Code):
     """A function of a library."""
 
-    __slots__ = ("description", "flags", "handle", "library", "name")
+    __slots__ = ("description", "library")
 
     def __init__(self, name: bytes, handle: int, description: bytes | None, flags: int, library: bytes) -> None:
-        self.name = name
-        self.handle = handle
+        super().__init__(name, handle, flags)
         self.description = description
-        self.flags = flags
-        """What it has declared (see ``shebang``)."""
         self.library = library
 
     def flag_names(self) -> list[bytes]:

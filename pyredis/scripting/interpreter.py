@@ -42,6 +42,20 @@ class CompileError(Exception):
         self.message = message
 
 
+class Code:
+    """What an interpreter has compiled: ``handle`` stands for it there, ``name`` is what errors call it.
+
+    ``flags`` say what it has declared (see ``shebang``).
+    """
+
+    __slots__ = ("flags", "handle", "name")
+
+    def __init__(self, name: bytes, handle: int, flags: int) -> None:
+        self.name = name
+        self.handle = handle
+        self.flags = flags
+
+
 def _source(name: str) -> bytes:
     return resources.files("pyredis.scripting").joinpath(name).read_bytes()
 

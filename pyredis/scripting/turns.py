@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from pyredis.core.blocked import block_for_keys, end_wait
+from pyredis.core.blocked import BLOCKED_SCRIPT, block_for_keys, end_wait
 from pyredis.core.client import CLIENT_CLOSED, CLIENT_MASTER, CLIENT_TRACKING
 from pyredis.core.command import CMD_SKIP_SLOWLOG
 from pyredis.core.dispatch import GATE_BUSY, account, end_reply_skip, error_reply, lookup_command, set_gate
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from pyredis.core.client import Client
     from pyredis.core.server import Server
-
-BLOCKED_SCRIPT: Final = 6
-"""The kind of wait of a client whose script takes long."""
 
 Work = Callable[..., "bytes | None"]
 
@@ -52,7 +49,8 @@ class Turns:
         self._working = False
         self._failure: BaseException | None = None
         self._client: Client | None = None
-        self._started = 0
+        self.started = 0
+        """When the work at hand began, as ``perf_counter_ns`` has it. Set by whoever hands it in, or by the work."""
         self._mstime = 0
         self.on_end: Callable[[], None] | None = None
         """Called when work that was left has ended, before its client gets the reply."""
@@ -67,9 +65,8 @@ class Turns:
         if self._worker is None:
             self._make_worker()
         self._working = True
-        self._started = perf_counter_ns()
         assert self._worker is not None
-        result = self._worker.switch((work, arguments))
+        result = self._worker.switch(work, arguments)
         if result is _LEFT:
             self._leave(c, argv)
             return None
@@ -171,7 +168,7 @@ class Turns:
         elif failure is not None:
             server.log.warning(f"Internal error in a script: {failure!r}")
             reply = error_reply(server, b"ERR internal error while running '%b'" % cmd.fullname)
-        elapsed = perf_counter_ns() - self._started
+        elapsed = perf_counter_ns() - self.started
         account(c, cmd, 1, elapsed)
         if not cmd.flags & CMD_SKIP_SLOWLOG and c.blocked is not None:
             server.slow_command(c, cmd, c.blocked.argv, elapsed)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from pathlib import Path
 
 from tests.scripting.test_eval import Both
+from tests.support import inprocess
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
 
@@ -197,3 +199,29 @@ def test_many_scripts(newest: ServerProcess) -> None:
     assert b"number_of_cached_scripts:501\r\n" in memory
     assert int(re.search(rb"evicted_scripts:(\d+)", memory)[1]) >= 700  # type: ignore[index]
     client.close()
+
+
+def test_loading_evicts_nothing(newest: ServerProcess) -> None:
+    """SCRIPT LOAD takes no place of those of EVAL."""
+    client = RawClient(newest.connect())
+    client.call("SCRIPT", "FLUSH")
+    for at in range(500):
+        client.call("EVAL", f"return {at}", 0)
+    before = re.search(rb"evicted_scripts:\d+", client.call("INFO", "stats"))[0]  # type: ignore[index]
+    assert client.call("SCRIPT", "LOAD", "return 'loaded'").startswith(b"$40\r\n")
+    assert before in client.call("INFO", "stats")
+    assert client.call("EVAL", "return 'one more'", 0) == b"$8\r\none more\r\n"
+    assert before not in client.call("INFO", "stats")
+    client.close()
+
+
+def test_scripts_need_no_questions(tmp_path: Path) -> None:
+    """They are among the commands that run unasked; what else is not for scripts is not."""
+
+    async def look() -> None:
+        async with inprocess.running(tmp_path) as (app, _):
+            fast = app.server.fast
+            assert {b"EVAL", b"eval", b"EVALSHA", b"EVALSHA_RO", b"EVAL_RO", b"FCALL", b"fcall_ro"} <= fast.keys()
+            assert not {b"MULTI", b"EXEC", b"SUBSCRIBE", b"MONITOR", b"FUNCTION", b"SCRIPT", b"WATCH"} & fast.keys()
+
+    asyncio.run(look())
