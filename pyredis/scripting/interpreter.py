@@ -31,7 +31,7 @@ _AT_ONCE: Final = 1000
 """Arguments handed over in one call."""
 
 _SOURCES: Final = ("patterns.lua", "sandbox.lua", "reply.lua", "api.lua", "functions.lua")
-_LIBRARIES: Final = ("common", "bit", "cjson", "cjson_decode", "cmsgpack", "struct", "random")
+_LIBRARIES: Final = ("common", "bit", "cjson", "cjson_decode", "cjson_shapes", "cmsgpack", "struct", "random")
 
 
 class CompileError(Exception):

@@ -174,6 +174,60 @@ class Generator:
         literal = lua_string(self.damaged(text).encode("latin-1"))
         return f"{SERIALISE} {self.options()} return text_of(c.decode({literal}))"
 
+    def template(self, depth: int = 0) -> Callable[[], Any]:
+        """Makes values that are alike: the same keys, and values of the same kinds, now and then another one."""
+        draw = self.draw
+        kind = draw.random()
+        if depth < 3 and (kind < 0.25 or not depth):
+            keys = [
+                self.data(draw.randrange(5)).decode("latin-1") if depth else f"k{i}" for i in range(draw.randrange(6))
+            ]
+            of_keys = [(key, self.template(depth + 1)) for key in keys]
+            return lambda: {key: make() for key, make in of_keys}
+        if depth < 3 and kind < 0.45:
+            elements = [self.template(depth + 1) for _ in range(draw.randrange(4))]
+            return lambda: [make() for make in elements]
+        makers: list[Callable[[], Any]] = [
+            lambda: draw.choice(["", "a", "b c", "x" * 40, "é", "1", "true"]),
+            lambda: draw.randrange(2000),
+            lambda: draw.choice([draw.random(), draw.uniform(-1e6, 1e6), 1e20, 1e-7, -5, 0, -0.0]),
+            lambda: draw.choice([True, False]),
+            lambda: draw.choice([None, 1, "a"]),
+            lambda: None,
+        ]
+        usual = draw.choice(makers)
+        strings = self.data().decode("latin-1")
+        return lambda: usual() if draw.random() < 0.99 else draw.choice([[], {}, None, 1, [1], strings])
+
+    def alike(self) -> str:
+        """The text of many values that are alike, in an array or object."""
+        draw = self.draw
+        make, count = self.template(), draw.randrange(8, 40)
+        separators = draw.choice([(", ", ": "), (",", ":"), (" ,\n", "  : ")])
+        content = [make() for _ in range(count)]
+        whole: Any = content if draw.random() < 0.7 else {f"key{at}": value for at, value in enumerate(content)}
+        text = json.dumps(whole, ensure_ascii=False, separators=separators, indent=draw.choice([None, None, None, 1]))
+        return lua_string((self.damaged(text) if draw.random() < 0.3 else text).encode("utf-8", "surrogateescape"))
+
+    def cjson_alike_decode(self) -> str:
+        return f"{SERIALISE} {self.options()} return text_of(c.decode({self.alike()}))"
+
+    def cjson_alike_encode(self) -> str:
+        changes = [
+            "v[1] = 5",
+            "v[2].k0 = function() end",
+            "v[#v] = nil",
+            "v[9].k1 = 0/0",
+            "setmetatable(v, {})",
+            "",
+            "",
+            "",
+        ]
+        change = f"pcall(function() {self.draw.choice(changes)} end)"
+        return (
+            f"{self.options()} local v = cjson.decode({self.alike()}) {change} return c.encode(v) .. c.encode({{v, v}})"
+        )
+
     def cjson_decode_tokens(self) -> str:
         text = "".join(self.draw.choice(_TOKENS) for _ in range(self.draw.randrange(1, 8)))
         return f"{SERIALISE} {self.options()} return text_of(c.decode({lua_string(text.encode('latin-1'))}))"
@@ -250,5 +304,6 @@ class Generator:
 
 KINDS: Final = _words("""
     cjson_encode cjson_encode_strings cjson_decode cjson_decode_alike cjson_decode_tokens cjson_decode_number
+    cjson_alike_decode cjson_alike_encode
     cmsgpack_pack cmsgpack_both cmsgpack_unpack struct_pack struct_unpack struct_size bit math_random
 """)

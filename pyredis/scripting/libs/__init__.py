@@ -114,8 +114,9 @@ class Libraries:
 
         self.common = common = load("common.lua")
         self.null = lua.execute(_NULL)
-        decode = load("cjson_decode.lua", common, self.null)
-        cjson = load("cjson.lua", common, self.null, decode, is_plain, compat >= _ARRAYS_SINCE)
+        shapes = load("cjson_shapes.lua", self.null)
+        decode = load("cjson_decode.lua", common, self.null, shapes)
+        cjson = load("cjson.lua", common, self.null, decode, shapes, is_plain, compat >= _ARRAYS_SINCE)
         cmsgpack = load("cmsgpack.lua", common, pack_float, _unpacker(_BIG_SINGLE), _unpacker(_BIG_DOUBLE))
         packing = load(
             "struct.lua",

@@ -2,7 +2,7 @@
 -- `is_plain(text, quotes)` tells whether the text has that many quotes and nothing else that JSON escapes.
 -- `newer`: with what Redis 8.4 added.
 
-local common, null, new_decode, is_plain, newer = ...
+local common, null, new_decode, shapes, is_plain, newer = ...
 local type, next, error, select, getmetatable = type, next, error, select, debug.getmetatable
 local rawget, pcall = rawget, pcall
 local find, gsub, format = string.find, string.gsub, string.format
@@ -15,6 +15,9 @@ local arg_error, check_number, check_string, to_int =
 local SPECIAL = '[%c"\\/]'
 local SAFE = "^[%w _.:,;@#+*()=!?-]*$"
 local CHECKED = 4
+local new_shape = shapes.writer
+local MOST_SHAPES = 4  -- of the elements of one array or object
+local CHILDREN = 4  -- elements from which on they may be alike
 local ALWAYS = 1e15
 local ESCAPES = {
   ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\t"] = "\\t", ["\n"] = "\\n", ["\f"] = "\\f",
@@ -50,6 +53,11 @@ local function number_text(number, config)
     end
   end
   return format(config.number_format, number)
+end
+
+-- The same for what may be no number: nil then.
+local function known_number_text(number, config)
+  return type(number) == "number" and number_text(number, config) or nil
 end
 
 -- What a C `int` holds after it is given this index.
@@ -119,9 +127,41 @@ local function append_value(value, buffer, count, depth, slots, openings, config
   return count
 end
 
+-- A container in an array or object. `state` is that of the array or object: the shapes that its elements had (see
+-- cjson_shapes), how many had none of these, and how many had. The text of one that has a shape is one piece.
+local function append_element(value, buffer, count, depth, slots, openings, config, state)
+  local unchecked = careful <= 0
+  local known = #state
+  if unchecked then
+    for index = 1, known do
+      local shape = state[index]
+      if depth + shape.depth <= config.encode_max_depth and slots < 7000 then
+        local text = shape.write(value, config.number_texts, config)
+        if text then
+          state.hits, config.last_written = state.hits + 1, shape
+          careful, keys_written = careful - shape.strings, keys_written + shape.keys
+          buffer[count + 1] = text
+          return count + 1
+        end
+      end
+    end
+  end
+  local misses = state.misses + 1
+  state.misses = misses
+  count = append_table(value, buffer, count, depth, slots, openings, config)
+  if unchecked and misses > 2 and known < MOST_SHAPES then
+    state[known + 1] = new_shape(value, newer, known_number_text)
+    known = #state
+  end
+  if misses > 8 and (known == 0 or misses > state.hits) then
+    state.off = true
+  end
+  return count
+end
+
 local function append_array(value, length, buffer, count, depth, slots, openings, config)
   local plain = not getmetatable(value)
-  local separator = "["
+  local separator, state = "[", nil
   for index = 1, length do
     local element
     if plain then
@@ -137,7 +177,12 @@ local function append_array(value, length, buffer, count, depth, slots, openings
     else
       count = count + 1
       buffer[count] = separator
-      count = append_value(element, buffer, count, depth, slots + 1, openings, config)
+      if length > CHILDREN and type(element) == "table" and not (state and state.off) then
+        state = state or {hits = 0, misses = 0, off = false, config.last_written}
+        count = append_element(element, buffer, count, depth, slots + 1, openings, config, state)
+      else
+        count = append_value(element, buffer, count, depth, slots + 1, openings, config)
+      end
     end
     separator = ","
   end
@@ -161,6 +206,7 @@ end
 
 local function append_object(value, buffer, count, depth, slots, openings, config)
   local before, keys = "{", 0
+  local children, state = 0, nil
   local of_strings, of_others = openings.first_strings, openings.first_others
   for key, element in next, value do
     local is_string = type(element) == "string" and careful <= 0
@@ -182,7 +228,13 @@ local function append_object(value, buffer, count, depth, slots, openings, confi
     else
       count = count + 1
       buffer[count] = opening
-      count = append_value(element, buffer, count, depth, slots + 2, openings, config)
+      if type(element) ~= "table" or children < CHILDREN or (state and state.off) then
+        children = children + 1
+        count = append_value(element, buffer, count, depth, slots + 2, openings, config)
+      else
+        state = state or {hits = 0, misses = 0, off = false, config.last_written}
+        count = append_element(element, buffer, count, depth, slots + 2, openings, config, state)
+      end
     end
   end
   keys_written = keys_written + keys

@@ -1,7 +1,7 @@
 -- cjson.decode: text to Lua values, with the tolerance and the error texts of lua-cjson 2.1.
 -- Frequent forms are read by one pattern each; what they do not match goes to `odd_*`, which decide exactly.
 
-local common, null = ...
+local common, null, shapes = ...
 local type, tonumber, error, select, pcall, setmetatable = type, tonumber, error, select, pcall, setmetatable
 local byte, char, find, sub, lower, format = string.byte, string.char, string.find, string.sub, string.lower, string.format
 local concat, floor = table.concat, math.floor
@@ -13,9 +13,9 @@ local NUMBER = "^(-?%d+%.?%d*)"
 local STRICT_NUMBER = "^(-?[1-9]%d*%.?%d*)"
 -- What may stand behind a number: a comma, a closing bracket, space.
 local ENDS = {[44] = true, [93] = true, [125] = true, [32] = true, [10] = true, [13] = true, [9] = true}
--- Numbers of up to three characters, by their text.
-local short_numbers = {}
-local LITERALS = {["true"] = true, ["null"] = null}
+local tokens, new_shape = shapes.tokens, shapes.reader
+local MOST_SHAPES = 4  -- of the elements of one array or object
+local CHILDREN = 4  -- containers in an object from which on they may be alike
 
 local ESCAPES = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
 local TOKENS = {
@@ -227,11 +227,11 @@ local function decode_other(text, at, first, depth, slots, config)
   end
   local _, last, digits = find(text, config.number_pattern, at)
   if last and ENDS[byte(text, last + 1)] then
-    local value = short_numbers[digits]
+    local value = tokens[digits]
     if not value then
       value = tonumber(digits)
       if #digits <= 3 then
-        short_numbers[digits] = value
+        tokens[digits] = value
       end
     end
     return value, last + 1
@@ -246,140 +246,81 @@ end
 -- In these loops `first` is the byte at `at`. The quickest way through is for text without backslashes and zero bytes
 -- (`config.plain`), with at most one space behind commas and colons.
 --
--- Objects in an array are often alike. A template holds what stood between the values of one of them, from the end of
--- one value (a string's closing quote is outside it) to the beginning of the next, so that the next object is read by
--- comparing these pieces. Where it differs, reading goes on as usual.
-
--- Notes in the template that the value of `key` begins at `at`, with this byte.
-local function note(template, text, from, at, key, first)
-  local count = template.count + 1
-  template.count = count
-  template.pieces[count] = sub(text, from, first == 34 and at or at - 1)
-  template.keys[count], template.strings[count] = key, first == 34
-  template.scalars[count] = first ~= 34 and first ~= 123 and first ~= 91
+-- A container in an array or object, with this first byte, as `decode_other` has it. `state` is that of the array or
+-- object: the shapes that its elements had (see cjson_shapes), how many had none of these, and how many had.
+local function decode_element(text, at, first, depth, slots, config, state)
+  local count = #state
+  for index = 1, count do
+    local shape = state[index]
+    if depth + shape.depth <= config.decode_max_depth and slots < 7000 then
+      local value, behind = shape.read(text, at)
+      if behind then
+        state.hits, config.last_read = state.hits + 1, shape
+        return value, behind
+      end
+    end
+  end
+  local value, behind = decode_other(text, at, first, depth, slots, config)
+  local misses = state.misses + 1
+  state.misses = misses
+  if misses > 2 and count < MOST_SHAPES and 4 * (behind - at) < #text - behind then
+    state[count + 1] = new_shape(text, at, behind - 1, config.decode_array_with_array_mt)
+    count = #state
+  end
+  if misses > 8 and (count == 0 or misses > state.hits) then
+    state.off = true
+  end
+  return value, behind
 end
 
--- A number or literal that stands for itself between two pieces of a template: its value, nil if it is none of the
--- usual kind.
-local function scalar(token)
-  local value = short_numbers[token] or LITERALS[token]
-  if value ~= nil then
-    return value
-  elseif token == "false" then
-    return false
-  elseif find(token, "^-?%d[%d.]*$") then
-    value = tonumber(token)
-    if value and #token <= 3 then
-      short_numbers[token] = value
-    end
-    return value
-  end
+-- Begins with the shape that was the last one of use: a script often reads what is like what it read before.
+local function new_state(config)
+  local off = not config.plain or not config.decode_invalid_numbers
+  return {hits = 0, misses = 0, off = off, not config.decode_array_with_array_mt and config.last_read or nil}
 end
 
--- Reads an object from its bracket at `at`: it, and the position behind it. Or, as far as it is like the template: the
--- object so far, and the position behind its last value, and true; nil if it differs from the beginning.
-local function decode_alike(text, at, depth, slots, config, template)
-  local object, pieces, keys, strings, scalars = {}, template.pieces, template.keys, template.strings, template.scalars
-  -- `inside`: the last value was a string, and `at` is its closing quote; `known`: the piece at `at` is the right one.
-  local value, inside, known
-  for index = 1, template.count do
-    local piece = pieces[index]
-    local start = at + #piece
-    local first
-    local stop = known or sub(text, at, start - 1) == piece
-    known = false
-    if stop and strings[index] then
-      stop = find(text, '"', start, true)
-    elseif stop then
-      first = byte(text, start)
-      stop = first and first > 32
-    end
-    if not stop then
-      if index == 1 then
-        return nil
-      end
-      return object, inside and at + 1 or at, true
-    end
-    inside = strings[index]
-    if inside then
-      value, at = sub(text, start, stop - 1), stop
-    else
-      value = nil
-      if scalars[index] then
-        stop = find(text, pieces[index + 1], start, true)
-        if stop and stop - start < 25 then
-          value, at = scalar(sub(text, start, stop - 1)), stop
-          known = value ~= nil
-        end
-      end
-      if value == nil then
-        value, at = decode_other(text, start, first, depth, slots, config)
-      end
-    end
-    object[keys[index]] = value
-  end
-  local last = template.pieces[template.count + 1]
-  local stop = at + #last
-  if known or sub(text, at, stop - 1) == last then
-    return object, stop
-  end
-  return object, inside and at + 1 or at, true
-end
-
--- With `object` the reading goes on behind one of its values. `template`: one to be filled.
-function decode_object(text, at, depth, slots, config, object, template)
-  local plain, first, resumed = config.plain, byte(text, at), object
-  local from = at - 1
-  if not resumed then
-    object = {}
-    if first ~= 34 then
-      at, first = skip_space(text, at)
-      if first == 125 then
-        return object, at + 1
-      end
+function decode_object(text, at, depth, slots, config)
+  local object, plain, first = {}, config.plain, byte(text, at)
+  local children, state = 0, nil
+  if first ~= 34 then
+    at, first = skip_space(text, at)
+    if first == 125 then
+      return object, at + 1
     end
   end
   while true do
-    local stop, key, value, a, b, c
-    if resumed then
-      resumed = false
+    local key, value
+    local stop = first == 34 and plain and find(text, '"', at + 1, true)
+    if stop then
+      key, at = sub(text, at + 1, stop - 1), stop + 1
     else
-      stop = first == 34 and plain and find(text, '"', at + 1, true)
-      if stop then
-        key, at = sub(text, at + 1, stop - 1), stop + 1
-      else
-        key, at = odd_key(text, at, config)
-      end
-      a, b, c = byte(text, at, at + 2)
-      if a == 58 and b and b > 32 then
-        at, first = at + 1, b
-      elseif a == 58 and b == 32 and c and c > 32 then
-        at, first = at + 2, c
-      else
-        at, first = colon(text, at, config)
-      end
-      stop = first == 34 and plain and find(text, '"', at + 1, true)
-      if template then
-        note(template, text, from, at, key, first)
-      end
-      if stop then
-        value, at = sub(text, at + 1, stop - 1), stop + 1
-        from = stop
-      else
-        value, at = decode_other(text, at, first, depth, slots, config)
-        from = at
-      end
-      object[key] = value
+      key, at = odd_key(text, at, config)
     end
+    local a, b, c = byte(text, at, at + 2)
+    if a == 58 and b and b > 32 then
+      at, first = at + 1, b
+    elseif a == 58 and b == 32 and c and c > 32 then
+      at, first = at + 2, c
+    else
+      at, first = colon(text, at, config)
+    end
+    stop = first == 34 and plain and find(text, '"', at + 1, true)
+    if stop then
+      value, at = sub(text, at + 1, stop - 1), stop + 1
+    elseif first == 123 and children > CHILDREN and not (state and state.off) then
+      state = state or new_state(config)
+      value, at = decode_element(text, at, first, depth, slots, config, state)
+    else
+      children = first == 123 and children + 1 or children
+      value, at = decode_other(text, at, first, depth, slots, config)
+    end
+    object[key] = value
     a, b, c = byte(text, at, at + 2)
     if a ~= 44 and a ~= 125 then
       at, a = skip_space(text, at)
       b, c = byte(text, at + 1, at + 2)
     end
     if a == 125 then
-      if template then
-        template.pieces[template.count + 1] = sub(text, from, at)
-      end
       return object, at + 1
     elseif a ~= 44 then
       unexpected("comma or object end", text, at, config)
@@ -391,37 +332,6 @@ function decode_object(text, at, depth, slots, config, object, template)
       at, first = skip_space(text, at + 1)
     end
   end
-end
-
--- An object that is an element of an array, from its bracket. `state` is the array's: how many objects it had, and the
--- template made of its second one. It is given up when it does not fit.
-local function decode_element(text, at, depth, slots, config, state)
-  check_depth(at, depth, slots, config)
-  local template = state.template
-  if template then
-    local object, behind, rest = decode_alike(text, at, depth + 1, slots + 2, config, template)
-    if object and not rest then
-      return object, behind
-    end
-    state.misses = state.misses + 1
-    if state.misses > 3 then
-      state.template = false
-    end
-    if object then
-      return decode_object(text, behind, depth + 1, slots + 2, config, object)
-    end
-  elseif template == nil and config.plain and config.decode_invalid_numbers then
-    state.objects = state.objects + 1
-    if state.objects == 2 then
-      state.template = {pieces = {}, keys = {}, strings = {}, scalars = {}, count = 0}
-      local object, behind = decode_object(text, at + 1, depth + 1, slots + 2, config, nil, state.template)
-      if state.template.count == 0 then
-        state.template = false
-      end
-      return object, behind
-    end
-  end
-  return decode_object(text, at + 1, depth + 1, slots + 2, config)
 end
 
 function decode_array(text, at, depth, slots, config)
@@ -440,9 +350,9 @@ function decode_array(text, at, depth, slots, config)
     local stop = first == 34 and plain and find(text, '"', at + 1, true)
     if stop then
       value, at = sub(text, at + 1, stop - 1), stop + 1
-    elseif first == 123 then
-      state = state or {objects = 0, misses = 0}
-      value, at = decode_element(text, at, depth, slots, config, state)
+    elseif (first == 123 or first == 91) and not (state and state.off) then
+      state = state or new_state(config)
+      value, at = decode_element(text, at, first, depth, slots, config, state)
     else
       value, at = decode_other(text, at, first, depth, slots, config)
     end
