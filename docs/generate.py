@@ -1,6 +1,6 @@
 """Writes what the documents say about commands and directives, from their declarations: ``make docs``.
 
-``docs/commands.md`` and ``docs/configuration.md`` are written whole. In ``docs/compatibility.md`` only what stands
+``docs/commands`` and ``docs/configuration.md`` are written whole. In ``docs/compatibility.md`` only what stands
 between the two markers is; the rest is written by hand, and a command that it names is marked in the table. ``--check``
 writes nothing and exits 1 if a file is not as it would be written.
 """
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
+
+from command_pages import Entry, argument_lines, categories, entries, reply_lines, run_example
 
 import pyredis.commands.all
 import pyredis.sentinel.server  # noqa: F401  # both fill the command table
@@ -65,6 +68,7 @@ def group_of(spec: CommandSpec) -> str:
     return spec.group.replace("_", "-")
 
 
+@cache
 def all_commands() -> dict[str, CommandSpec]:
     """Commands and subcommands by their full names, in alphabetical order."""
     specs = [spec for top in COMMANDS.values() for spec in (top, *top.subs.values())]
@@ -78,7 +82,7 @@ def redis_commands() -> dict[str, list[str]]:
     return {group: names.split(", ") for group, _, names in groups}
 
 
-# --- docs/commands.md -----------------------------------------------------------------------------------------------
+# --- docs/commands --------------------------------------------------------------------------------------------------
 
 
 def anchor(title: str) -> str:
@@ -86,55 +90,92 @@ def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9_ -]", "", title.lower()).replace(" ", "-")
 
 
-def entry(spec: CommandSpec) -> list[str]:
+def link(name: str) -> str:
+    """Where a command is described, seen from docs/commands."""
+    return f"{group_of(all_commands()[name])}.md#{anchor(name)}"
+
+
+def capital(text: str) -> str:
+    """With a capital letter at the beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def differences() -> dict[str, list[str]]:
+    """Command → lines about it in the table of differences of the compatibility page."""
+    text = (DOCS / "compatibility.md").read_text().partition(BEGIN)[0]
+    ours = all_commands()
+    found: dict[str, list[str]] = {}
+    for row in re.findall(r"^\| (.+) \|$", text, re.MULTILINE):
+        cells = [cell.strip() for cell in re.split(r"(?<!\\) \| ", row)]
+        if len(cells) == 4 and cells[0] != "what":
+            for name in mentioned(cells[0], ours):
+                what = "" if cells[0] == f"`{name}`" else f"{cells[0]}: "
+                found.setdefault(name, []).append(capital(f"{what}Redis {cells[1]}; pyredis {cells[2]}"))
+    return found
+
+
+def entry(spec: CommandSpec, reference: dict[str, Entry], differing: list[str]) -> list[str]:
     """The lines about one command."""
     name = name_of(spec)
-    lines = [
-        f"### {name}",
-        "",
-        "```text",
-        f"{name} {syntax(parse_usage(spec.usage))}".rstrip(),
-        "```",
-        "",
-        spec.summary,
-        "",
-    ]
+    lines = [f"## {name}", "", "```text", f"{name} {syntax(parse_usage(spec.usage))}".rstrip(), "```", ""]
+    lines += [spec.summary, ""]
     facts = [f"Since {spec.since}."]
     if spec.deprecated_since:
         instead = f" Use {spec.replaced_by} instead." if spec.replaced_by else ""
         facts.append(f"Deprecated since {spec.deprecated_since}.{instead}")
     if spec.complexity:
         facts.append(f"Time: {spec.complexity.rstrip('.')}.")
+    if not spec.subs:
+        facts.append(f"ACL categories: {categories(spec)}.")
     lines += [f"- {fact}" for fact in facts]
     lines += [f"- {version}: {text.rstrip('.')}." for version, text in spec.history]
     if spec.subs:
         subs = [name_of(sub) for sub in sorted(spec.subs.values(), key=name_of)]
         lines.append("- Subcommands: " + ", ".join([f"[{sub}](#{anchor(sub)})" for sub in subs]) + ".")
+    lines += ["", *argument_lines(name, spec)]
+    if name.endswith(" HELP"):
+        lines += ["**Reply.** Array of simple strings: the subcommands, explained."]
+    elif name in reference:
+        lines += reply_lines(reference[name])
+        if reference[name].example:
+            lines += ["", "```redis", *run_example(reference[name]), "```"]
+    elif not spec.subs and spec.group != "cluster":
+        raise SystemExit(f"docs/reference/{group_of(spec)}.txt lacks {name}")
+    elif spec.group == "cluster" and not spec.subs:
+        lines += ["**Reply.** `-ERR This instance has cluster support disabled`: cluster mode is not there yet."]
+    if differing:
+        lines += ["", "**Differs from Redis.** " + " ".join([f"{text.rstrip('.')}." for text in differing])]
     return [*lines, ""]
 
 
-def commands_page() -> str:
-    """The manual: every command by group, with syntax, summary, versions and complexity."""
+def command_pages() -> dict[str, str]:
+    """The manual: a page for each group, and an index."""
     specs = all_commands().values()
-    groups = {group: [spec for spec in specs if group_of(spec) == group] for group in GROUPS}
-    lines = [
+    differing = differences()
+    index = [
         "# Commands",
         "",
-        "Written by `make docs` from the commands' declarations. `<a | b>` is a choice, `[x]` is optional,",
-        "`x [x ...]` may be repeated. Versions are Redis's. What is missing or differs:",
-        "[compatibility.md](compatibility.md).",
+        "Written by `make docs` from the commands' declarations and from `docs/reference`. `<a | b>` is a choice,",
+        "`[x]` is optional, `x [x ...]` may be repeated. Versions are Redis's. Each example was run on an empty server,",
+        "each reply compared with what is said of its shape, in RESP2 and RESP3, and on redis-server 7.0.15 if that",
+        "knows the command. *Null* is `$-1` (or, in place of an array, `*-1`) in RESP2 and `_` in RESP3. Any command",
+        "answers with an error if its arguments are wrong, or a key has a value of another type (`-WRONGTYPE`). What is",
+        "missing or differs: [compatibility.md](../compatibility.md).",
         "",
     ]
-    for group, found in groups.items():
-        if found:
-            links = " ".join([f"[{name_of(spec)}](#{anchor(name_of(spec))})" for spec in found if not spec.parent])
-            lines.append(f"- [{GROUPS[group]}](#{anchor(GROUPS[group])}): {links}")
-    for group, found in groups.items():
-        if found:
-            lines += ["", f"## {GROUPS[group]}", ""]
-            for spec in found:
-                lines += entry(spec)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+    pages = {}
+    for group, title in GROUPS.items():
+        found = [spec for spec in specs if group_of(spec) == group]
+        reference = entries(group)
+        if unknown := set(reference) - {name_of(spec) for spec in found}:
+            raise SystemExit(f"docs/reference/{group}.txt: no such commands: {unknown}")
+        links = " ".join([f"[{name_of(spec)}]({link(name_of(spec))})" for spec in found if not spec.parent])
+        index.append(f"- [{title}]({group}.md): {links}")
+        lines = [f"# {title}", "", "How to read this: [Commands](index.md).", ""]
+        for spec in found:
+            lines += entry(spec, reference, differing.get(name_of(spec), []))
+        pages[f"commands/{group}.md"] = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+    return {"commands/index.md": "\n".join(index) + "\n", **pages}
 
 
 # --- docs/configuration.md ------------------------------------------------------------------------------------------
@@ -242,7 +283,7 @@ def compatibility_tables(by_hand: str) -> str:
         lines += ["", f"From later versions of Redis: {', '.join(further)}."]
     lines += ["", "| command | since | group | see |", "|---|---|---|---|"]
     for name, spec in ours.items():
-        cells = (f"[{name}](commands.md#{anchor(name)})", spec.since, group_of(spec), ", ".join(notes.get(name, [])))
+        cells = (f"[{name}](commands/{link(name)})", spec.since, group_of(spec), ", ".join(notes.get(name, [])))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -286,7 +327,7 @@ def main(check: bool) -> int:
     """Write the pages, or compare them; the exit code."""
     stale = 0
     pages = {
-        "commands.md": commands_page(),
+        **command_pages(),
         "configuration.md": configuration_page(),
         "compatibility.md": compatibility_page(),
         "contributing.md": between_markers("contributing.md", not_run()),

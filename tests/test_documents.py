@@ -11,15 +11,17 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+import pyredis
 from pyredis.core.options import Config
-from tests.support.documents import CHECKED, ROOT, RUN, Block, blocks, outside_blocks, running
+from tests.support.documents import CHECKED, ROOT, RUN, Block, blocks, outside_blocks, running, shows
 from tests.support.raw import RawClient
-from tests.support.servers import ServerProcess
+from tests.support.servers import ServerProcess, start_oracle
 from tests.support.tree import tree
 
 PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
@@ -99,6 +101,38 @@ def test_blocks(page: str, tmp_path: Path) -> None:
                 run.run(block)
                 if block.language in CHECKED:
                     read_file(block, run.here(block.text))
+
+
+NEWER = re.compile(
+    r"^> (?:DELEX|DIGEST|MSETEX|H(?:P?EXPIRE|P?TTL|PERSIST|GETEX|GETDEL|SETEX)|XACKDEL|XDELEX|WAITAOF|CLIENT NO-TOUCH"
+    r"|CLIENT SETINFO|ZRANK .* WITHSCORE$|LCS|HSCAN .* NOVALUES|CLUSTER MYSHARDID)",
+    re.MULTILINE,
+)
+"""What redis-server 7.0.15 does not know."""
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A redis-server of this file's own, as examples change its configuration."""
+    server = start_oracle(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("page", COMMAND_PAGES)
+def test_examples(page: str, redis_server: ServerProcess) -> None:
+    """Each example shows what it says, on an empty server of ours and, if it is old enough, on redis-server."""
+    client = RawClient(redis_server.connect())
+    for block in blocks(page):
+        if block.language != "redis":
+            continue
+        with pyredis.Server() as server:
+            shows(block, server.port)
+        if not NEWER.search(block.text):
+            for line in ("FLUSHALL", "FUNCTION FLUSH", "SCRIPT FLUSH", "ACL DELUSER ada", "CLIENT UNPAUSE"):
+                client.call(*line.split())
+            shows(block, redis_server.port)
+    client.close()
 
 
 def read_file(block: Block, text: str) -> None:

@@ -162,6 +162,22 @@ if "--daemonize" in words and words[words.index("--daemonize") + 1] == "yes":
 """
 
 
+def shows(block: Block, port: int, text: str = "") -> None:
+    """What redis-cli shows for the lines of a block, without its prompts; ``text``: with its ports replaced."""
+    steps = re.findall(r"^> (.+)\n((?:(?!> ).*\n)*)", text or block.text, re.MULTILINE)
+    assert steps and block.text.startswith("> "), f"{block}: it has no command"
+    done = subprocess.run(
+        ["/usr/bin/redis-cli", "-p", str(port), "--no-raw", *(["-3"] if block.title == "RESP3" else [])],
+        input="".join([command + "\n" for command, _ in steps]),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    output = re.sub(r"^\(\d+\.\d\ds\)\n", "", done.stdout + done.stderr, flags=re.MULTILINE)
+    expected = "".join([reply for _, reply in steps])
+    assert matches(expected, output), f"{block} at {port}\nshould show:\n{expected}\nshows:\n{output}"
+
+
 class PageRun:
     """A page that is being run, in ``directory``. Raises AssertionError where the page is not right."""
 
@@ -211,7 +227,7 @@ class PageRun:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         elif block.language == "redis":
-            self._redis(block, text)
+            shows(block, int(self.here("6379")), text)
         elif block.language == "console":
             self._console(block, text)
         elif block.language == "sh":
@@ -244,22 +260,6 @@ class PageRun:
         assert len(shown) == len(steps) + 1, f"{block}: it ends early\n{output}"
         for (command, expected), one in zip(steps, shown, strict=False):
             assert matches(expected, one), f"{block}: $ {command}\nshould show:\n{expected}\nshows:\n{one}"
-
-    def _redis(self, block: Block, text: str) -> None:
-        """What a terminal with redis-cli shows, without its prompts."""
-        steps = re.findall(r"^> (.+)\n((?:(?!> ).*\n)*)", text, re.MULTILINE)
-        assert steps and text.startswith("> "), f"{block}: it has no command"
-        done = subprocess.run(
-            [str(self.directory / "bin" / "redis-cli"), *(["-3"] if block.title == "RESP3" else [])],
-            input="".join([command + "\n" for command, _ in steps]),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        output = re.sub(r"^\(\d+\.\d\ds\)\n", "", done.stdout + done.stderr, flags=re.MULTILINE)
-        expected = "".join([reply for _, reply in steps])
-        assert matches(expected, output), f"{block}\nshould show:\n{expected}\nshows:\n{output}"
 
     def _run_python(self, block: Block, code: str) -> None:
         if re.search("^(?:async )?def test_", code, re.MULTILINE):
