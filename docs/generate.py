@@ -110,7 +110,7 @@ def differences() -> dict[str, list[str]]:
         if len(cells) == 4 and cells[0] != "what":
             for name in mentioned(cells[0], ours):
                 what = "" if cells[0] == f"`{name}`" else f"{cells[0]}: "
-                found.setdefault(name, []).append(capital(f"{what}Redis {cells[1]}; pyredis {cells[2]}"))
+                found.setdefault(name, []).append(capital(f"{what}Redis {cells[1]}; pyredis {cells[2]}").replace("](", "](../"))
     return found
 
 
@@ -156,11 +156,11 @@ def command_pages() -> dict[str, str]:
         "# Commands",
         "",
         "Written by `make docs` from the commands' declarations and from `docs/reference`. `<a | b>` is a choice,",
-        "`[x]` is optional, `x [x ...]` may be repeated. Versions are Redis's. Each example was run on an empty server,",
-        "each reply compared with what is said of its shape, in RESP2 and RESP3, and on redis-server 7.0.15 if that",
-        "knows the command. *Null* is `$-1` (or, in place of an array, `*-1`) in RESP2 and `_` in RESP3. Any command",
-        "answers with an error if its arguments are wrong, or a key has a value of another type (`-WRONGTYPE`). What is",
-        "missing or differs: [compatibility.md](../compatibility.md).",
+        "`[x]` is optional, `x [x ...]` may be repeated. Versions are Redis's. Each example was run on an empty",
+        "server, each reply compared with what is said of its shape, in RESP2 and RESP3, and on redis-server 7.0.15 if",
+        "that knows the command. *Null* is `$-1` (or, in place of an array, `*-1`) in RESP2 and `_` in RESP3. Any",
+        "command answers with an error if its arguments are wrong, or a key has a value of another type",
+        "(`-WRONGTYPE`). What is missing or differs: [compatibility.md](../compatibility.md).",
         "",
     ]
     pages = {}
