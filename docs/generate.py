@@ -110,7 +110,8 @@ def differences() -> dict[str, list[str]]:
         if len(cells) == 4 and cells[0] != "what":
             for name in mentioned(cells[0], ours):
                 what = "" if cells[0] == f"`{name}`" else f"{cells[0]}: "
-                found.setdefault(name, []).append(capital(f"{what}Redis {cells[1]}; pyredis {cells[2]}").replace("](", "](../"))
+                text = capital(f"{what}Redis {cells[1]}; pyredis {cells[2]}").replace("](", "](../")
+                found.setdefault(name, []).append(text)
     return found
 
 
