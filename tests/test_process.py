@@ -118,7 +118,9 @@ def test_daemonize_pidfile_logfile(tmp_path: Path, background: list[int]) -> Non
     port = free_port()
     pidfile, logfile = tmp_path / "redis.pid", tmp_path / "redis.log"
     config = tmp_path / "redis.conf"
-    config.write_text(f"daemonize yes\npidfile {pidfile}\nlogfile {logfile}\nport {port}\nloglevel verbose\n")
+    config.write_text(
+        f"daemonize yes\npidfile {pidfile}\nlogfile {logfile}\nport {port}\nloglevel verbose\nmaxmemory 100mb\n"
+    )
     done = subprocess.run([sys.executable, "-m", "pyredis", str(config)], capture_output=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     wait_until(lambda: pidfile.exists() and pidfile.read_text().endswith("\n"))

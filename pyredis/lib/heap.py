@@ -46,16 +46,20 @@ class Heap:
     __slots__ = ("_c", "_python", "_statm", "cost_ns", "free")
 
     def __init__(self) -> None:
-        try:
-            self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        except (OSError, AttributeError):
-            self._statm = -1
+        self._statm = -1
+        self._open()
         self._c = _CHeap.find()
         self._python = _python_statistics()
         self.cost_ns = 0
         """How long the last :meth:`in_use` took."""
         self.free = 0
         """What the C library had free and had not given back then."""
+
+    def _open(self) -> None:
+        try:
+            self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        except (OSError, AttributeError):
+            self._statm = -1
 
     def close(self) -> None:
         """Give the file back."""
@@ -67,7 +71,13 @@ class Heap:
         """What the system has given to the process: a microsecond. 0 where it does not tell."""
         if self._statm < 0:
             return 0
-        return int(os.pread(self._statm, 64, 0).split()[1]) * _PAGE
+        try:
+            line = os.pread(self._statm, 64, 0)
+        except ProcessLookupError:  # the file is that of a parent that has ended: daemonize
+            self.close()
+            self._open()
+            return self.resident()
+        return int(line.split()[1]) * _PAGE
 
     def in_use(self) -> int:
         """What holds objects now. Where the allocators do not tell, all that is resident."""

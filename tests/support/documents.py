@@ -123,7 +123,7 @@ for line in sys.stdin:
 SCRIPTS: Final = {
     "redis-cli": 'exec /usr/bin/redis-cli -p "$PAGE_PORT" --no-raw "$@"',
     "python": 'exec "$PAGE_PYTHON" "$@"',
-    "pytest": 'exec "$PAGE_PYTHON" -m pytest -p no:cacheprovider -p no:xdist -p pyredis.pytest_plugin "$@"',
+    "pytest": 'exec "$PAGE_PYTHON" -m pytest -p no:cacheprovider -p pyredis.pytest_plugin "$@"',
     "pyredis-cli": 'exec "$PAGE_PYTHON" -m pyredis.cli cli "$@"',
     "redis-server": """
 case " $* " in *" --port "*) ;; *) grep -qs '^port ' "$1" || set -- "$@" --port "$PAGE_PORT" ;; esac
@@ -265,13 +265,13 @@ class PageRun:
         if re.search("^(?:async )?def test_", code, re.MULTILINE):
             name = f"test_{block.line}.py"
             (self.work / name).write_text(code)
-            exit_code, output = self._shell(block, f"pytest -q {name} -o asyncio_mode=auto")
+            exit_code, output = self._shell(block, f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest -q {name}")
             assert exit_code == 0 and f"{code.count('def test_')} passed" in output, f"{block}\n{output}"
             return
         output, error = self._ask_python(f"{block.page}:{block.line}", code)
         assert not error, f"{block}\n{error}"
         expected = [
-            one or other for one, other in re.findall(r"^(?: *print\(.*\)  +# (.+)|# > (.+))$", code, re.MULTILINE)
+            one or other for one, other in re.findall(r"^(?: *print\(.*\)  +# (.+)| *# > (.+))$", code, re.MULTILINE)
         ]
         wanted = "".join([line + "\n" for line in expected])
         assert matches(wanted, output), f"{block}\nshould print:\n{wanted}\nprints:\n{output}"
