@@ -37,7 +37,7 @@ examples: $(VENV)/.stamp-test  ## run the examples against the server on PORT
 	@set -e; for file in $(filter-out %/common.py,$(wildcard examples/*.py)); do \
 		echo "$$file:"; $(BIN)/python $$file --url redis://127.0.0.1:$(PORT); done
 
-test: $(VENV)/.stamp-test | /usr/bin/redis-server /usr/bin/openssl /usr/bin/prometheus  ## install what the tests need, then run them all
+test: $(VENV)/.stamp-test | /usr/bin/redis-server /usr/bin/openssl /usr/bin/prometheus /usr/bin/chromedriver  ## install what the tests need, then run them all
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-clients: $(VENV)/.stamp-clients | /usr/bin/redis-server  ## redis-py's own tests, and programs with other clients (CLIENT_ARGS=--quick)
@@ -110,6 +110,11 @@ $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
 	-$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends prometheus prometheus-redis-exporter
 	-$(SUDO) service prometheus stop
 	-$(SUDO) service prometheus-redis-exporter stop
+
+# The tests of the web console look at it in a headless browser.
+/usr/bin/chromedriver:
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium chromium-driver
 
 # Makes the certificates of the tests and benchmarks.
 /usr/bin/openssl:
