@@ -54,12 +54,14 @@ class FakeServer:
             self.server.faults.cut()
 
     @staticmethod
-    def of_address(host: str, port: int) -> FakeServer:
-        """The one that all clients with this address share."""
+    def of_address(
+        host: str, port: int, server_type: str = "redis", version: tuple[int, ...] | str | int | None = None
+    ) -> FakeServer:
+        """The one that all clients with this address share; the first of them chooses its version."""
         with _lock:
             server = _by_address.get((host, port))
             if server is None:
-                server = _by_address[(host, port)] = FakeServer()
+                server = _by_address[(host, port)] = FakeServer(server_type, version)
             return server
 
 
@@ -109,25 +111,55 @@ def _without_sockets(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "path" and not name.startswith("ssl")}
 
 
+class _Own:
+    """The options that are ours, not redis-py's. Raises ValueError for what cannot be had."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.server: FakeServer | Server | None = options.get("server")
+        self.version: Any = options.get("version")
+        self.server_type: str = options.get("server_type", "redis")
+        self.connected: bool = options.get("connected", True)
+        if options.get("lua_modules"):
+            raise ValueError("scripts have the libraries of Redis, and no others")
+
+    def shared(self, host: str, port: int) -> FakeServer:
+        """The server of an address; whoever names it first chooses its version."""
+        return FakeServer.of_address(host, port, self.server_type, self.version)
+
+    def disconnect(self, server: FakeServer | Server | None) -> None:
+        """``connected=False``."""
+        if not self.connected and isinstance(server, FakeServer):
+            server.connected = False
+
+
+def _take_out(options: dict[str, Any]) -> _Own:
+    return _Own({name: options.pop(name) for name in _OWN if name in options})
+
+
 def _prepare(args: tuple[Any, ...], options: dict[str, Any]) -> FakeServer | Server | None:
     """The server of a client to be made with these arguments; None if its pool knows better. Takes our own out."""
-    server: FakeServer | Server | None = options.get("server")
-    version, server_type = options.get("version"), options.get("server_type", "redis")
-    connected = options.get("connected", True)
-    if options.get("lua_modules"):
-        raise ValueError("scripts have the libraries of Redis, and no others")
-    for name in _OWN:
-        options.pop(name, None)
+    own = _take_out(options)
+    server: FakeServer | Server | None = own.server
     if server is None and options.get("connection_pool") is None:
         host = args[0] if args else options.get("host")
         if host:
             port = args[1] if len(args) > 1 else options.get("port", 6379)
-            server = FakeServer.of_address(str(host), int(port))
+            server = own.shared(str(host), int(port))
         else:
-            server = FakeServer(server_type, version)
-    if not connected and isinstance(server, FakeServer):
-        server.connected = False
+            server = FakeServer(own.server_type, own.version)
+    own.disconnect(server)
     return server
+
+
+def _prepare_pool(pool: Any, options: dict[str, Any], connection: type) -> None:
+    """Have a pool that was made from a URL lead to the server that ``options``, our own, mean."""
+    own = _take_out(options)
+    server = own.server
+    if server is None:
+        where = pool.connection_kwargs
+        server = own.shared(str(where.get("host") or where.get("path") or "localhost"), int(where.get("port", 6379)))
+    own.disconnect(server)
+    _take_over(pool, server, connection)
 
 
 def _take_over(pool: Any, server: FakeServer | Server | None, connection: type) -> None:
@@ -157,9 +189,10 @@ class FakeRedis(redis.Redis):
     def from_url(cls, url: str, **options: Any) -> FakeRedis:
         """As ``redis.Redis.from_url``; the same host and port mean the same server, unless ``server`` is given."""
         own = {name: options.pop(name) for name in _OWN if name in options}
+        single = options.pop("single_connection_client", False)
         pool = redis.ConnectionPool.from_url(url, **options)
-        _take_over(pool, own.get("server"), FakeConnection)
-        client = cls(connection_pool=pool, **own)
+        _prepare_pool(pool, own, FakeConnection)
+        client = cls(connection_pool=pool, single_connection_client=single)
         client.auto_close_connection_pool = True
         return client
 
@@ -182,8 +215,9 @@ class FakeAsyncRedis(redis.asyncio.Redis):
         own = {name: options.pop(name) for name in _OWN if name in options}
         if args:
             raise TypeError("from_url takes options by name")
+        single = options.pop("single_connection_client", False)
         pool = redis.asyncio.ConnectionPool.from_url(url, **options)
-        _take_over(pool, own.get("server"), FakeAsyncConnection)
-        client = cls(connection_pool=pool, **own)
+        _prepare_pool(pool, own, FakeAsyncConnection)
+        client = cls(connection_pool=pool, single_connection_client=single)
         client.auto_close_connection_pool = True
         return client

@@ -27,7 +27,6 @@ from pyredis.core.command import (
     CMD_NOSCRIPT,
     CMD_SENTINEL,
     CMD_STALE,
-    all_commands,
     command,
     container,
 )
@@ -225,7 +224,7 @@ def acl_cat_command(c: Client, argv: list[bytes]) -> bytes | None:
     category = CATEGORIES.get(argv[2].lower())
     if category is None:
         raise CommandError(b"ERR Unknown category '%b'" % c_text(argv[2]))
-    return bulk_array([cmd.fullname for cmd in all_commands(c.server.commands) if cmd.spec.acl & category])
+    return bulk_array([cmd.fullname for cmd in c.server.counted if cmd.spec.acl & category])
 
 
 @command(

@@ -20,7 +20,6 @@ from pyredis.core.command import (
     KEY_NOT_KEY,
     CommandSpec,
     KeySpec,
-    all_commands,
     command,
     find_command,
 )
@@ -187,7 +186,7 @@ def command_info_command(c: Client, argv: list[bytes]) -> bytes | None:
     acl=ACL_CONNECTION,
 )
 def command_list_command(c: Client, argv: list[bytes]) -> bytes | None:
-    specs = [cmd.spec for cmd in all_commands(c.server.commands)]
+    specs = [cmd.spec for cmd in c.server.counted]
     if len(argv) == 5 and argv[2].upper() == b"FILTERBY":
         kind, text = argv[3].upper(), argv[4]
         if kind == b"MODULE":

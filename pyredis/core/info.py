@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis import __version__
 from pyredis.core.acl import DENIED_AUTH, DENIED_CHANNEL, DENIED_CMD, DENIED_KEY
-from pyredis.core.command import all_commands
 from pyredis.core.info_persistence import persistence_fields
 from pyredis.core.memory import MemoryReport, human
 from pyredis.core.option_kinds import format_percentile
@@ -256,7 +255,7 @@ def _event_loop(s: Server) -> Fields:
     return [
         ("eventloop_cycles", t.cycles()),
         ("eventloop_duration_sum", t.busy()),
-        ("eventloop_duration_cmd_sum", sum(cmd.nsec for cmd in all_commands(s.commands)) // 1000),
+        ("eventloop_duration_cmd_sum", sum(cmd.nsec for cmd in s.counted) // 1000),
         ("instantaneous_eventloop_cycles_per_sec", int(cycles)),
         ("instantaneous_eventloop_duration_usec", int(t.busy_rate.per_second() / cycles) if cycles else 0),
     ]
@@ -305,7 +304,7 @@ def _commandstats(s: Server) -> Fields:
             f"calls={cmd.calls},usec={cmd.nsec // 1000},usec_per_call={cmd.nsec / 1000 / max(cmd.calls, 1):.2f},"
             f"rejected_calls={cmd.rejected_calls},failed_calls={cmd.failed_calls}",
         )
-        for cmd in all_commands(s.commands)
+        for cmd in s.counted
         if cmd.calls or cmd.rejected_calls or cmd.failed_calls
     ]
 
@@ -331,7 +330,7 @@ def _latencystats(s: Server) -> Fields:
     wanted = list(s.config.latency_tracking_info_percentiles)
     names = [f"p{format_percentile(percent)}" for percent in wanted]
     fields: Fields = []
-    for cmd in all_commands(s.commands):
+    for cmd in s.counted:
         if cmd.recorded:
             values = percentiles(cmd.recorded, wanted)
             text = ",".join([f"{name}={usec:.3f}" for name, usec in zip(names, values, strict=True)])

@@ -57,6 +57,10 @@ class Replication:
         self.input_bytes = 0
         self.output_bytes = 0
 
+    def needs_cron(self) -> bool:
+        """Whether something of it is looked after by the cron, although there is no client."""
+        return self.master is not None
+
     # --- what is told -----------------------------------------------------------------------------------------
 
     def connected_replicas(self) -> int:

@@ -51,6 +51,7 @@ from pyredis.core.multi import discard_transaction, touch_all_watched_keys, touc
 from pyredis.core.notify import publish_keyspace_event
 from pyredis.core.propagate import propagate_expired, propagate_fields_expired
 from pyredis.core.replication import Replication
+from pyredis.core.rest import nothing_to_do
 from pyredis.core.scripts import Scripts
 from pyredis.core.shutdown import PendingShutdown
 from pyredis.core.slowlog import Slowlog
@@ -118,6 +119,8 @@ class Server(KeyspaceState):
         self.dbs = [Database(self, n) for n in range(config.databases)]
         self.mode = Mode()
         self.commands: dict[bytes, Command] = build_table(self.compat, config.renamed_commands, config.sentinel_mode)
+        self.counted = all_commands(self.commands)
+        """The commands and subcommands of the table."""
         self.fast_with_writes = build_fast_table(self.commands, 0, frozenset())
         self.fast = self.fast_with_writes
         """Without the commands that write while this is a read-only replica."""
@@ -152,8 +155,7 @@ class Server(KeyspaceState):
         """Bytes given to the feeders so far."""
         self.uncommitted = False
         """True while changes wait for the append-only file: no reply leaves before these are written."""
-        self.aof = AppendLog()
-        self.snapshots = Snapshots(self.started_at)
+        self.aof, self.snapshots = AppendLog(), Snapshots(self.started_at)
         self.libraries = Libraries()
         self.replication = Replication(self)
         self.loading: Loading | None = None
@@ -188,6 +190,8 @@ class Server(KeyspaceState):
         """What the keyspace calls upwards, and what it keeps for others."""
         self.injected: Callable[[Client, Command], bytes | None] | None = None
         """Tests: the error that a command is to fail with; asked while ``GATE_INJECTED`` is set."""
+        self.may_rest = False
+        """Whether the cron stops while there is nothing to do: one of many in a process should."""
         self.eviction.configure()
         self.set_notify_flags(self.config.notify_keyspace_events)
         self.on_ready = signal_key_as_ready
@@ -200,7 +204,7 @@ class Server(KeyspaceState):
     @property
     def stat_numcommands(self) -> int:
         """Commands run since the start or the last CONFIG RESETSTAT."""
-        return sum(cmd.calls for cmd in all_commands(self.commands))
+        return sum([cmd.calls for cmd in self.counted])
 
     # --- clients ----------------------------------------------------------------------------------------------
 
@@ -210,6 +214,7 @@ class Server(KeyspaceState):
 
     def add_client(self, c: Client) -> None:
         """Enter a new client; it is the default user's, and authenticated at once if that needs no password."""
+        self.wake()
         self.clients[c.id] = c
         self.users.reset_client(c)
         self.eviction.meter_client(c)
@@ -546,6 +551,7 @@ class Server(KeyspaceState):
         for timer in (self._cron, self._expire_soon, self._pause_timer):
             if timer is not None:
                 timer.cancel()
+        self.may_rest = False
         self._cron = self._expire_soon = self._pause_timer = None
 
     def cron(self) -> None:
@@ -566,6 +572,19 @@ class Server(KeyspaceState):
         for job in self.cron_jobs:
             job()
         self.after_event()
+        if self.may_rest and nothing_to_do(self):
+            self._cron.cancel()
+            self._cron = None
+
+    def resting(self) -> bool:
+        """Whether the cron stands still until somebody comes."""
+        return self.may_rest and self._cron is None
+
+    def wake(self) -> None:
+        """Somebody has come: the cron goes on, if it rests."""
+        if self.resting() and self.loop is not None:
+            self.stats.resume()
+            self._cron = self.loop.call_later(1 / self.hz, self.cron)
 
     def expire_cycle(self) -> None:
         """A slice of 5 to 9 ms (by effort) of active expiry; comes back within milliseconds while keys are due."""

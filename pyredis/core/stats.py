@@ -6,7 +6,6 @@ from collections import deque
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Final
 
-from pyredis.core.command import all_commands
 from pyredis.core.key_sizes import KeySizes
 from pyredis.core.memory import client_bytes
 from pyredis.lib.histogram import fold
@@ -37,6 +36,10 @@ class Rate:
         if now - self.last_time >= 0.1:
             self.samples.append(max(count - self.last_count, 0) / (now - self.last_time))
             self.last_count, self.last_time = count, now
+
+    def resume(self) -> None:
+        """There were no samples for a while, as nothing happened."""
+        self.last_time = monotonic()
 
     def per_second(self) -> float:
         """The mean rate."""
@@ -81,6 +84,11 @@ class ClientBuffers:
             if waiting_out > self.recent_output[-1]:
                 self.recent_output[-1] = waiting_out
             self._adding += client_bytes(c) + waiting_in + waiting_out
+
+    def resume(self) -> None:
+        """There were no samples for a while, as there was no client."""
+        self.recent_input.append(0)
+        self.recent_output.append(0)
 
 
 class Stats:
@@ -138,6 +146,25 @@ class Stats:
         if code in self.errors or len(self.errors) < _MAX_ERRORS:
             self.errors[code] = self.errors.get(code, 0) + 1
 
+    def _rates(self) -> tuple[Rate, ...]:
+        return (
+            *(self.commands_rate, self.input_rate, self.output_rate),
+            *(self.replication_input_rate, self.replication_output_rate),
+        )
+
+    def recent(self) -> bool:
+        """Whether samples still tell of something that is over."""
+        buffers = self.buffers
+        told = any(buffers.recent_input) or any(buffers.recent_output) or buffers.memory
+        return bool(told) or any(any(rate.samples) for rate in self._rates())
+
+    def resume(self) -> None:
+        """After a time without samples."""
+        for rate in (*self._rates(), self.cycles_rate, self.busy_rate):
+            rate.resume()
+        self.busy_rate.last_count = self.busy()  # the thread may have been at work for others
+        self.buffers.resume()
+
     def sample(self, server: Server) -> None:
         """Once per cron."""
         self.commands_rate.sample(server.stat_numcommands)
@@ -153,6 +180,6 @@ class Stats:
         now = monotonic()
         if now - self._folded >= 1:
             self._folded = now
-            for cmd in all_commands(server.commands):
+            for cmd in server.counted:
                 if len(cmd.recorded) > _FOLD_OVER:
                     fold(cmd.recorded)

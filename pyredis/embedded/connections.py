@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import redis
 import redis.asyncio
@@ -16,6 +17,8 @@ from pyredis.embedded.wires import WireSocket, open_wire
 
 if TYPE_CHECKING:
     from pyredis.embedded.server import Server
+
+T = TypeVar("T")
 
 
 class InProcessConnection(_Base):
@@ -103,26 +106,24 @@ def _address(server: Server) -> dict[str, Any]:
 
 def connect(server: Server, in_process: bool, options: dict[str, Any]) -> redis.Redis:
     """A client; it knows the server's password."""
-    options = {**_password(server), **options}
-    if not in_process:
-        return redis.Redis(**{**_address(server), **options})
-    template = redis.Redis(**options)
-    arguments = template.connection_pool.connection_kwargs
-    client = redis.Redis(connection_pool=pool(server, **arguments))
-    client.auto_close_connection_pool = True
-    return client
+    return _connect(redis.Redis, pool, server, in_process, options)
 
 
 def connect_async(server: Server, in_process: bool, options: dict[str, Any]) -> redis.asyncio.Redis:
     """The same for asyncio."""
+    return _connect(redis.asyncio.Redis, async_pool, server, in_process, options)
+
+
+def _connect(kind: type[T], make_pool: Callable[..., Any], server: Server, in_process: bool, options: Any) -> T:
+    """A client of a class of redis-py, by the server's socket or with a pool of connections without one."""
     options = {**_password(server), **options}
     if not in_process:
-        return redis.asyncio.Redis(**{**_address(server), **options})
-    template = redis.asyncio.Redis(**options)
-    arguments = template.connection_pool.connection_kwargs
-    client = redis.asyncio.Redis(connection_pool=async_pool(server, **arguments))
+        return kind(**{**_address(server), **options})
+    template: Any = kind(**options)
+    make_client: Any = kind
+    client = make_client(connection_pool=make_pool(server, **template.connection_pool.connection_kwargs))
     client.auto_close_connection_pool = True
-    return client
+    return cast(T, client)
 
 
 def _password(server: Server) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from pyredis.core.checks import GATE_INJECTED, has_flags, lacks_flags
 from pyredis.core.client import CLIENT_MASTER, Client
 from pyredis.core.command import CMD_DENYOOM, CMD_LOADING, CMD_WRITE, Command
 from pyredis.core.dispatch import set_gate
+from pyredis.embedded.waiting import wait_until
 from pyredis.net.listener import Listeners
 from pyredis.net.protocol import ClientProtocol
 from pyredis.resp.errors import BUSY, LOADING, OOM, READONLY
@@ -208,11 +208,7 @@ class Faults:
         Waits until the replica has all changes. Raises TimeoutError.
         """
         old, new = self.core.replication, to.core.replication
-        end = monotonic() + timeout
-        while not new.link_up or new.offset < old.offset:
-            if monotonic() > end:
-                raise TimeoutError("the replica has not got all changes")
-            sleep(0.005)
+        wait_until(lambda: new.link_up and new.offset >= old.offset, "the replica has all changes", timeout)
         to.run(new.promote)
         self._run(old.replicate, to.host, to.port)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import monotonic, sleep
 from typing import Any
 
 from pyredis.embedded.server import Server
+from pyredis.embedded.waiting import wait_until
+
+_PAUSE = 0.02
 
 
 class SentinelSet:
@@ -55,19 +56,12 @@ class SentinelSet:
         ]
         for _ in range(sentinels):
             self.sentinels.append(Server(sentinel=lines).start())
-        self._wait(lambda: all(self._knows_all(s) for s in self.sentinels), "the sentinels know each other")
+        wait_until(lambda: all(self._knows_all(s) for s in self.sentinels), "the sentinels know each other", 30, _PAUSE)
 
     def _knows_all(self, sentinel: Server) -> bool:
         replicas, sentinels = self._sizes
         found = sentinel.client.sentinel_master(self.name)
         return bool(found["num-slaves"] == replicas and found["num-other-sentinels"] == sentinels - 1)
-
-    def _wait(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-        end = monotonic() + seconds
-        while not condition():
-            if monotonic() > end:
-                raise TimeoutError(f"not within {seconds} s: {what}")
-            sleep(0.02)
 
     def stop(self) -> None:
         """End them all."""
@@ -109,5 +103,5 @@ class SentinelSet:
                 return False
             return bool(self.master.core.replication.master is None)
 
-        self._wait(changed, "the sentinels agree on another master", timeout)
+        wait_until(changed, "the sentinels agree on another master", timeout, _PAUSE)
         return self.master

@@ -15,7 +15,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from time import monotonic, sleep
 from typing import Any, TypeVar, cast
 
 from pyredis.app import App
@@ -25,6 +24,7 @@ from pyredis.core.replication import Replication
 from pyredis.core.server import Server as Core
 from pyredis.embedded.faults import Faults, FaultyProtocol, QuietListeners
 from pyredis.embedded.threads import LoopThread, shared_thread
+from pyredis.embedded.waiting import wait_until
 from pyredis.embedded.wires import InlinePlace, LoopPlace, Place
 from pyredis.lib.splitargs import quote_arg
 from pyredis.net.protocol import ClientProtocol
@@ -198,6 +198,7 @@ class Server:
             faults = Faults(app.server, place.call)
             faults.listeners = QuietListeners(faults, reserved)
             app.listeners = faults.listeners
+            app.server.may_rest = True
             if isinstance(place, InlinePlace):
                 self._without_links(app)
             loop = cast(asyncio.AbstractEventLoop, place.loop)
@@ -346,7 +347,14 @@ class Server:
 
     def run(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function where the server runs, so that nothing else happens meanwhile."""
-        return self._state().place.call(function, *args)
+        running = self._state()
+        core = running.app.server
+
+        def call() -> T:
+            core.wake()
+            return function(*args)
+
+        return running.place.call(call)
 
     def reset(self) -> None:
         """As new: no data, scripts, faults; the real time. Clients stay connected, the configuration stays."""
@@ -364,11 +372,7 @@ class Server:
     def wait_until_synced(self, timeout: float = 20) -> None:
         """A replica: wait until it has its master's data. Raises TimeoutError."""
         replication = self.core.replication
-        end = monotonic() + timeout
-        while not replication.link_up:
-            if monotonic() > end:
-                raise TimeoutError("the replica has not got its master's data")
-            sleep(0.005)
+        wait_until(lambda: replication.link_up, "the replica has its master's data", timeout)
 
     # --- clients ----------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyredis.core.command import Command, all_commands
+from pyredis.core.command import Command
 from pyredis.core.info import database_fields, safe_name, sections, titles
 from pyredis.lib.histogram import cumulative, percentiles
 
@@ -96,11 +96,7 @@ def read_server(server: Server) -> Reading:
     wanted = {title.lower() for title in titles(server) if title not in _BY_THEMSELVES}
     return Reading(
         info=[field for _, fields in sections(server, wanted) for field in fields],
-        uses=[
-            _use(server, cmd)
-            for cmd in all_commands(server.commands)
-            if cmd.calls or cmd.rejected_calls or cmd.failed_calls
-        ],
+        uses=[_use(server, cmd) for cmd in server.counted if cmd.calls or cmd.rejected_calls or cmd.failed_calls],
         errors=_errors(server),
         databases=[dict(database_fields(server, db)) if len(db) else {} for db in server.dbs],
         replicas=[dict(fields) for fields in server.replication.describe_replicas()],

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Columns, Command, Proc, all_commands
+from pyredis.core.command import CMD_MAY_REPLICATE, CMD_WRITE, Columns, Command, Proc
 from pyredis.core.durability import Background
 from pyredis.core.keyspec import KeysError, extract_keys
 from pyredis.persistence.files import CREATE, Files, FileSink
@@ -95,7 +95,7 @@ class SlicedSnapshot(Background):
     # --- what is about to change ------------------------------------------------------------------------------
 
     def _protect(self) -> None:
-        for cmd in all_commands(self.server.commands):
+        for cmd in self.server.counted:
             if cmd.proc is not None and cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE):
                 self._wrapped.append((cmd, cmd.proc, cmd.columns))
                 cmd.proc = self._guarded(cmd, cmd.proc)

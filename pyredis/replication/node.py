@@ -408,6 +408,9 @@ class Node(Replication):
     def buffer_bytes(self) -> int:
         return self.following.buffer_bytes()
 
+    def needs_cron(self) -> bool:
+        return self.master is not None or self.following.backlog is not None
+
     def describe_replicas(self) -> list[Fields]:
         return self.following.describe()
 

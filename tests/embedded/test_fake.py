@@ -57,6 +57,28 @@ def test_addresses_are_shared() -> None:
     assert FakeRedis.from_url("unix://tmp/x?db=0", server=server).ping()
 
 
+def test_urls_with_options() -> None:
+    """What a client takes, from_url takes, too."""
+    version = FakeRedis.from_url("redis://versions:1/0", version=(7, 0)).info("server")["redis_version"]
+    assert version == "7.0.15" == FakeRedis(host="versions", port=1).info("server")["redis_version"]
+    gone = FakeRedis.from_url("redis://gone:1/0", connected=False)
+    with pytest.raises(redis.ConnectionError):
+        gone.ping()
+    with pytest.raises(ValueError):
+        FakeRedis.from_url("redis://other:1/0", server_type="valkey")
+    single = FakeRedis.from_url("redis://single:1/0", single_connection_client=True)
+    assert single.client_id() == single.client_id() and single.connection is not None
+
+
+async def test_urls_with_options_for_asyncio() -> None:
+    client = FakeAsyncRedis.from_url("redis://aversions:1/0", version="7.2", single_connection_client=True)
+    assert (await client.info("server"))["redis_version"].startswith("7.2")
+    await client.aclose()
+    gone = FakeAsyncRedis.from_url("redis://agone:1/0", connected=False)
+    with pytest.raises(redis.ConnectionError):
+        await gone.ping()
+
+
 def test_pools_of_our_connections() -> None:
     server = FakeServer()
     pool = redis.ConnectionPool(connection_class=FakeConnection, server=server, max_connections=2)
