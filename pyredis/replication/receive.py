@@ -114,6 +114,7 @@ class Receiver:
         if not await self._put_in_place(path):
             self._failed()
             return
+        await self._scripts_over()
         self._prepare()
         sink = KeyspaceSink(server)
         sink.keep_expired = True
@@ -160,12 +161,14 @@ class Receiver:
     async def _load_stream(self) -> None:
         """Parse what comes. A piece is parsed when it is as large as the parser wants it, or the last one."""
         server, log = self.server, self.server.log
+        await self._scripts_over()
         self._end_own_snapshot()
         dbs = [Database(server, n) for n in range(len(server.dbs))] if self._swap else None
         if dbs is None:
             self._prepare()
         sink = KeyspaceSink(server, dbs)
         sink.keep_expired = True
+        sink.functions = None if dbs is None else []
         self.node.async_loading = self._swap and self.node.same_history()
         log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
         self._loading = True
@@ -183,7 +186,10 @@ class Receiver:
                 await self._wait()
             if self._buffered or reader.rest():
                 raise RdbError("there is more behind the end of the snapshot", reader.loaded())
-        except RdbError as e:
+            await self._scripts_over()
+            if sink.functions is not None:
+                server.libraries.replace(sink.functions)
+        except (RdbError, ValueError) as e:
             log.warning(f"Failed trying to load the MASTER synchronization DB from socket: {e}")
             self._failed()
             return
@@ -209,6 +215,13 @@ class Receiver:
         return data
 
     # --- the end ----------------------------------------------------------------------------------------------
+
+    async def _scripts_over(self) -> None:
+        """Wait until no script is left in the middle: it would find other data than it began with."""
+        while self.server.scripts.busy_error:
+            idle = asyncio.Event()
+            self.server.scripts.when_idle(idle.set)
+            await idle.wait()
 
     def _end_own_snapshot(self) -> None:
         """What is being written of the old data must not take the place of the new file, nor cost memory now."""

@@ -93,6 +93,12 @@ class FunctionLibraries(Libraries):
         except CommandError as e:
             raise ValueError(e.message.decode("utf-8", "backslashreplace")) from e
 
+    def replace(self, sources: list[bytes]) -> None:
+        try:
+            self.restore(sources, b"flush")
+        except CommandError as e:
+            raise ValueError(e.message.decode("utf-8", "backslashreplace")) from e
+
     def dump(self) -> list[bytes]:
         """The sources of all libraries."""
         return [library.source for library in self.by_name.values()]

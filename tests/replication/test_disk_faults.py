@@ -48,6 +48,14 @@ def bad_disk(files: FaultyFiles) -> None:
     files.sync_error = errno.EIO
 
 
+def full_disk(files: FaultyFiles) -> None:
+    files.room = 0
+
+
+def failing_snapshots(files: FaultyFiles) -> None:
+    files.refused = "replace"
+
+
 def refuses(name: str) -> Callable[[FaultyFiles], None]:
     def refuse(files: FaultyFiles) -> None:
         files.refused = name
@@ -197,3 +205,50 @@ def test_a_master_that_cannot_write(tmp_path: Path, kind: str, mode: str) -> Non
 
     with group(tmp_path) as servers:
         asyncio.run(scenario(servers.start(kind)))
+
+
+@pytest.mark.parametrize("fault", [full_disk, failing_snapshots], ids=["aof", "rdb"])
+@pytest.mark.parametrize("ignore", ["yes", "no"])
+def test_replica_ignore_disk_write_errors(tmp_path: Path, ignore: str, fault: Callable[[FaultyFiles], None]) -> None:
+    """yes: it follows on, and says so. no: the next change ends the link; it goes on from there when the disk mends."""
+
+    async def scenario(master: Node) -> None:
+        files = FaultyFiles()
+        log = tmp_path / "server.log"
+        lines = (
+            *("enable-debug-command yes", "appendonly yes", "save 3600 1000000", "snapshot-mode incremental"),
+            f"replica-ignore-disk-write-errors {ignore}",
+        )
+        async with running(tmp_path, *lines, files=files) as (app, client):
+            await client.execute_command("REPLICAOF", "127.0.0.1", master.port)
+            await in_step(app, client, master, log)
+            fault(files)
+            if fault is failing_snapshots:
+                await client.bgsave()
+                await until(lambda: not app.server.snapshots.last_ok, log)
+            await call(master, "SET", "k", "1")
+            if fault is full_disk:
+                await until(lambda: bool(app.server.aof.write_error), log)
+            await call(master, "PING")
+            await call(master, "SET", "k", "2")
+            if ignore == "yes":
+                await in_step(app, client, master, log)
+                assert await client.get("k") == b"2"
+                assert "Replica is applying a command even though it is unable to write to disk." in log.read_text()
+            else:
+                await until(lambda: "Replica was unable to write command to disk." in log.read_text(), log)
+                assert not app.server.replication.link_up
+                assert await client.get("k") in (b"1", None)
+            files.room, files.refused = None, ""
+            if fault is failing_snapshots:
+                await until(lambda: app.server.background is None, log)
+                await client.bgsave()
+            await until(lambda: app.server.disk_error() is None, log)
+            await in_step(app, client, master, log)
+            assert await client.get("k") == b"2"
+        stats = await asyncio.to_thread(master.info, "stats")
+        assert stats["sync_full"] == "1"
+        assert stats["sync_partial_ok"] == ("0" if ignore == "yes" else "1")
+
+    with group(tmp_path) as servers:
+        asyncio.run(scenario(servers.start("redis")))

@@ -224,9 +224,13 @@ class Cluster:
         self.servers: list[Instance] = []
         self.sentinels: list[SentinelProcess] = []
 
-    def add_servers(self, count: int, *args: str, lines: Iterable[str] = ()) -> list[Instance]:
-        """A master at first, then replicas of it. ``lines``: of their configuration files."""
-        added = [self._launch_server(lines, *args) for _ in range(count)]
+    def add_servers(
+        self, count: int, *args: str, lines: Iterable[str] = (), kinds: Iterable[bool] = ()
+    ) -> list[Instance]:
+        """A master at first, then replicas of it. ``lines``: of their configuration files; ``kinds``: which are ours,
+        if they are of both kinds."""
+        wanted = list(kinds) or [self.ours] * count
+        added = [self._launch_server(ours, lines, *args) for ours in wanted]
         for server in added:
             server.wait()
         return added
@@ -235,10 +239,10 @@ class Cluster:
         """One more."""
         return self.add_servers(1, *args)[0]
 
-    def _launch_server(self, lines: Iterable[str], *args: str) -> Instance:
+    def _launch_server(self, ours: bool, lines: Iterable[str], *args: str) -> Instance:
         directory = self.directory / f"server{len(self.servers)}"
         more = ["--replicaof", f"127.0.0.1 {self.servers[0].port}"] if self.servers else []
-        server = Instance(directory, self.ours, *more, *args, lines=lines)
+        server = Instance(directory, ours, *more, *args, lines=lines)
         self.servers.append(server)
         return server
 

@@ -1,0 +1,107 @@
+"""Master and replicas of different kinds, under sentinels of ours, of Redis, and of both: two failovers, one each way.
+
+A client of redis-py writes all the time.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.sentinels import Cluster, Instance, wait_for
+from tests.support.writer import Writer
+
+SENTINELS = {"ours": (True, True, True), "redis": (False, False, False), "mixed": (True, False, True)}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+        print(cluster.logs())  # shown if the test has failed
+
+
+def info(cluster: Cluster, server: Instance, section: str = "replication") -> dict[str, object]:
+    with cluster.client(server.port) as client:
+        found: dict[str, object] = client.info(section)
+    return found
+
+
+def follows(cluster: Cluster, server: Instance, master: Instance) -> Callable[[], bool]:
+    def does() -> bool:
+        found = info(cluster, server)
+        return (found["role"], found.get("master_port"), found.get("master_link_status")) == (
+            "slave",
+            master.port,
+            "up",
+        )
+
+    return does
+
+
+def partial_resync(cluster: Cluster, master: Instance) -> None:
+    """Its replicas' links are cut: all go on from the backlog."""
+    before = info(cluster, master, "stats")
+    with cluster.client(master.port) as client:
+        cut = int(client.execute_command("CLIENT", "KILL", "TYPE", "replica"))  # type: ignore[arg-type]
+    assert cut >= 1
+    wanted = int(str(before["sync_partial_ok"])) + cut
+    wait_for(lambda: info(cluster, master, "stats")["sync_partial_ok"] == wanted, "partial resynchronisations")
+    assert info(cluster, master, "stats")["sync_full"] == before["sync_full"]
+
+
+def digest(cluster: Cluster, server: Instance) -> str:
+    with cluster.client(server.port) as client:
+        return str(client.execute_command("DEBUG", "DIGEST"))
+
+
+@pytest.mark.parametrize("sentinels", SENTINELS.values(), ids=SENTINELS)
+@pytest.mark.parametrize("ours", [True, False], ids=["our-master", "redis-master"])
+def test_failover_there_and_back(cluster: Cluster, ours: bool, sentinels: tuple[bool, ...]) -> None:
+    """The master is killed, a replica of the other kind takes over, and the old master comes back as its replica.
+
+    Then that one stands still, and the first takes over again. A chained replica follows all the time.
+    """
+    old, new, third = cluster.add_servers(3, kinds=(ours, not ours, not ours))
+    with cluster.client(third.port) as client:
+        client.config_set("replica-priority", 200)  # it stays a replica
+    chained = Instance(
+        cluster.directory / "chained", ours, "--replicaof", f"127.0.0.1 {third.port}", "--replica-announced", "no"
+    )
+    cluster.servers.append(chained)
+    cluster.add_sentinels(sentinels, "sentinel failover-timeout mymaster 1000")
+    cluster.wait_until_known(2)
+    writer = Writer([sentinel.port for sentinel in cluster.sentinels])
+    try:
+        wait_for(follows(cluster, chained, third), "the chained replica follows")
+        wait_for(lambda: len(writer.acknowledged) > 20, "writes")
+        partial_resync(cluster, old)
+        for master, heir, how in ((old, new, signal.SIGKILL), (new, old, signal.SIGSTOP)):
+            cluster.wait_until_known(2)
+            master.signal(how)
+            assert cluster.wait_for_switch(master.port) == heir.port
+            switched = time.monotonic()
+            wait_for(lambda: writer.written_since(switched) > 20, "writes to the new master")  # noqa: B023
+            wait_for(follows(cluster, third, heir), "the other replica follows the new master")
+            if how == signal.SIGKILL:
+                master.start()
+            else:
+                master.signal(signal.SIGCONT)
+            wait_for(follows(cluster, master, heir), "the old master follows the new one")
+            wait_for(follows(cluster, chained, third), "the chained replica follows still")
+        partial_resync(cluster, old)
+    finally:
+        writer.stop()
+    wait_for(lambda: len({digest(cluster, server) for server in cluster.servers}) == 1, "all have the same data")
+    with cluster.client(old.port) as client:
+        after = [n for at, n in writer.acknowledged if at > switched]
+        assert client.mget([f"key:{n}" for n in after]) == [str(n) for n in after]
+    epochs = {sentinel.master()["config-epoch"] for sentinel in cluster.sentinels}
+    assert len(epochs) == 1 and int(epochs.pop()) >= 2
