@@ -100,8 +100,8 @@ class App:
             if server.mode.start is not None:
                 return  # a sentinel has no data
             await self.disk.load(self.stopped)
-        except (ListenError, AclError, LoadError):
-            self.listeners.close()  # nobody must be answered while the loop ends
+        except BaseException:
+            await self.close()  # nobody must be answered while the loop ends, and nothing left running
             raise
         self.replication.start()
 

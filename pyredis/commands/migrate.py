@@ -154,7 +154,7 @@ def migrate_command(c: Client, argv: list[bytes]) -> bytes | None:
 def _at_once(c: Client, request: _Request) -> bytes:
     """In a transaction or a script nothing can wait: everybody does."""
     server = c.server
-    outcome = carry_out_at_once(request.order, lambda: int(server.clock.time() * 1000))
+    outcome = carry_out_at_once(request.order, server.config, lambda: int(server.clock.time() * 1000))
     deleted = [] if request.copy else [key for key in outcome.moved if _delete(c.db, key)]
     if deleted:
         rewrite(c, [b"DEL", *deleted])

@@ -440,7 +440,7 @@ class Config(Settings):
     tls_ca_cert_dir: str = tls_file()
     tls_auth_clients: str = one_of("yes", "no", "yes", "optional", apply=apply_tls)
     tls_replication: bool = yes_no(False, apply=apply_tls)
-    tls_cluster: bool = yes_no(False, only=(False,), needs=_CLUSTER)
+    tls_cluster: bool = yes_no(False, apply=apply_tls)
     tls_protocols: str = text("", apply=apply_tls)
     tls_ciphers: str = text("", apply=apply_tls)
     tls_ciphersuites: str = text("", only=("", _SUITES), needs=_NEEDS_SUITES)

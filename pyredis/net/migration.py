@@ -16,6 +16,7 @@ from pyredis.core.tls import TlsError, client_context
 from pyredis.resp.command import encode_command
 
 if TYPE_CHECKING:
+    from pyredis.core.options import Config
     from pyredis.core.server import Server
 
 CONNECTING: Final = "connecting to the client"
@@ -243,20 +244,34 @@ class PeerLinks:
         self._kept.clear()
 
 
-def carry_out_at_once(order: Order, now: Callable[[], int]) -> Outcome:
+def carry_out_at_once(order: Order, config: Config, now: Callable[[], int]) -> Outcome:
     """Carry an order out on a connection of its own, without letting anybody else run meanwhile."""
     outcome = Outcome()
     try:
-        sock = socket.create_connection(order.address(), order.timeout)
+        sock = _connect_at_once(order, config)
     except ConnectionRefusedError:
         outcome.problem = WRITING
         return outcome
-    except (OSError, ValueError):
+    except (OSError, ValueError, TlsError):
         outcome.problem = CONNECTING
         return outcome
     with sock, sock.makefile("rb") as answers:
         outcome.problem = _run(dialogue(order, -1, now, outcome), sock, answers)
     return outcome
+
+
+def _connect_at_once(order: Order, config: Config) -> socket.socket:
+    host, port = order.address()
+    context = client_context(config) if config.tls_cluster else None
+    local = (config.bind_source_addr, 0) if config.bind_source_addr else None
+    sock = socket.create_connection((host, port), order.timeout, local)
+    if context is None:
+        return sock
+    try:
+        return context.wrap_socket(sock, server_hostname=host)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _run(steps: Dialogue, sock: socket.socket, answers: BinaryIO) -> str:
