@@ -37,12 +37,14 @@ from pyredis.resp.reply import (
 )
 
 
-def _delete(c: Client, argv: list[bytes]) -> bytes:
+def _delete(c: Client, argv: list[bytes], lazily: bool) -> bytes:
     db = c.db
     removed = 0
     for key in argv[1:]:
         if db.expires:
             db.expire_if_needed(key)
+        if lazily:
+            c.server.lazy.value(db.dict.get(key))
         if db.delete(key):
             modified(db, key, 1, NOTIFY_GENERIC, b"del")
             removed += 1
@@ -70,7 +72,7 @@ def _delete(c: Client, argv: list[bytes]) -> bytes:
     ),
 )
 def del_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _delete(c, argv)
+    return _delete(c, argv, c.server.config.lazyfree_lazy_user_del)
 
 
 @command(
@@ -93,7 +95,7 @@ def del_command(c: Client, argv: list[bytes]) -> bytes | None:
     ),
 )
 def unlink_command(c: Client, argv: list[bytes]) -> bytes | None:
-    return _delete(c, argv)
+    return _delete(c, argv, True)
 
 
 @command(
@@ -330,9 +332,10 @@ def swapdb_command(c: Client, argv: list[bytes]) -> bytes | None:
 def _flush(c: Client, argv: list[bytes], dbs: list[Database]) -> bytes:
     if len(argv) > 2 or (len(argv) == 2 and argv[1].upper() not in (b"SYNC", b"ASYNC")):
         raise syntax_error()
+    lazily = argv[1].upper() == b"ASYNC" if len(argv) == 2 else c.server.config.lazyfree_lazy_user_flush
     for db in dbs:
         touch_all_watched_keys(db)
-        c.server.dirty += db.clear()
+        c.server.dirty += db.clear(lazily)
         for key in db.blocking_keys:
             ready(db, key)  # who reads a stream for a group waits no longer
     c.server.tracking.flushed()

@@ -154,8 +154,8 @@ def _memory(s: Server) -> Fields:
         ("mem_aof_buffer", s.aof.buffered()),
         ("mem_allocator", "pymalloc"),
         ("active_defrag_running", 0),
-        ("lazyfree_pending_objects", 0),
-        ("lazyfreed_objects", 0),
+        ("lazyfree_pending_objects", s.lazy.pending),
+        ("lazyfreed_objects", s.lazy.freed),
     ]
 
 

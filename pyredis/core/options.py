@@ -102,6 +102,11 @@ def apply_thresholds(server: Server) -> None:
     server.apply_slowlog_config()
 
 
+def apply_lazyfree(server: Server) -> None:
+    """Whether the memory of keys that expire is freed later."""
+    server.lazy.expired = server.config.lazyfree_lazy_expire
+
+
 def apply_notifications(server: Server) -> None:
     """Which keyspace events are published."""
     server.set_notify_flags(server.config.notify_keyspace_events)
@@ -216,7 +221,7 @@ _NEEDS_SESSIONS: Final = "a setting of Python's ssl module for the cache of sess
 _BAD_TLS: Final = "Unable to update TLS configuration. Check server logs."
 _NO_JEMALLOC: Final = "no counterpart: memory belongs to Python's allocator"
 _NO_PANIC: Final = "no counterpart: errors of a master's stream are logged, and never end the server"
-_AT_ONCE: Final = "no counterpart: what is removed is released by reference counts, never in a thread"
+_AT_ONCE: Final = "no counterpart: a value that another one replaces is released at once"
 _LOGLEVELS: Final = ("debug", "verbose", "notice", "warning")
 _FACILITIES: Final = ("user", *(f"local{n}" for n in range(8)))
 _POLICIES: Final = ("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl")
@@ -320,11 +325,11 @@ class Config(Settings):
     stream_node_max_entries: int = integer(100, 0, LONG_MAX)
     active_expire_effort: int = integer(1, 1, 10)
     activerehashing: bool = yes_no(True, idle="no counterpart: Python's dictionaries resize themselves")
-    lazyfree_lazy_expire: bool = yes_no(False)
+    lazyfree_lazy_expire: bool = yes_no(False, apply=apply_lazyfree)
     lazyfree_lazy_eviction: bool = yes_no(False)
     lazyfree_lazy_server_del: bool = yes_no(False, idle=_AT_ONCE)
-    lazyfree_lazy_user_del: bool = yes_no(False, idle=_AT_ONCE)
-    lazyfree_lazy_user_flush: bool = yes_no(False, idle=_AT_ONCE)
+    lazyfree_lazy_user_del: bool = yes_no(False)
+    lazyfree_lazy_user_flush: bool = yes_no(False)
 
     # Memory
     maxmemory: int = special(MemoryLimit(0, ULONG_MAX), 0, apply=apply_maxmemory)
@@ -393,7 +398,7 @@ class Config(Settings):
     replica_announce_port: int = integer(0, 0, 65535, aliases=("slave-announce-port",))
     replica_ignore_maxmemory: bool = yes_no(True, aliases=("slave-ignore-maxmemory",))
     replica_ignore_disk_write_errors: bool = yes_no(False)
-    replica_lazy_flush: bool = yes_no(False, aliases=("slave-lazy-flush",), idle=_AT_ONCE)
+    replica_lazy_flush: bool = yes_no(False, aliases=("slave-lazy-flush",))
     repl_diskless_sync: bool = yes_no(True)
     repl_diskless_sync_delay: int = integer(5)
     repl_diskless_sync_max_replicas: int = integer(0)

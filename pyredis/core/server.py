@@ -419,10 +419,10 @@ class Server(KeyspaceState):
             self.fast = fast
             self.users.settle_all()
 
-    def forget_data(self, db: Database) -> None:
+    def forget_data(self, db: Database, lazily: bool = False) -> None:
         """All keys of a database go at once; only those who watch, cache or wait for them are told."""
         touch_all_watched_keys(db)
-        db.clear()
+        db.clear(lazily)
         for key in db.blocking_keys:
             signal_key_as_ready(db, key)
         self.tracking.flushed()
@@ -521,7 +521,7 @@ class Server(KeyspaceState):
         self.stats.reset()
         self.replication.reset_stats()
         self.eviction.reset_stats()
-        self.stat_keyspace_hits = self.stat_keyspace_misses = 0
+        self.stat_keyspace_hits = self.stat_keyspace_misses = self.lazy.freed = 0
         self.stat_expired_subkeys = 0
         self.stat_expired_keys = self.stat_expired_time_cap_reached_count = self.stat_expire_cycle_usec = 0
 
@@ -543,11 +543,14 @@ class Server(KeyspaceState):
     def start_cron(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin the periodic work on ``loop``."""
         self.loop = loop
+        self.lazy.call_later = loop.call_later
+        self.lazy.expired = self.config.lazyfree_lazy_expire
         self.update_time()
         self._cron = loop.call_later(1 / self.hz, self.cron)
 
     def stop_cron(self) -> None:
         """End the periodic work."""
+        self.lazy.call_later = None
         for timer in (self._cron, self._expire_soon, self._pause_timer):
             if timer is not None:
                 timer.cancel()

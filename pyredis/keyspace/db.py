@@ -158,6 +158,8 @@ class Database:
     def expire_now(self, key: bytes) -> None:
         """Remove an expired key, count and announce it."""
         ks = self.ks
+        if ks.lazy.expired:
+            ks.lazy.value(self.dict.get(key))
         self.delete(key)
         if self.hooks:
             self.notify(key, NOTIFY_EXPIRED, b"expired")
@@ -525,9 +527,13 @@ class Database:
                 return key
         return self.key_index().random(self.ks.rng)
 
-    def clear(self) -> int:
-        """Remove all keys; returns how many there were. Announces nothing."""
+    def clear(self, lazily: bool = False) -> int:
+        """Remove all keys; returns how many there were. Announces nothing. ``lazily``: their memory is freed later."""
         n = len(self.dict)
+        if lazily:
+            tables = [self.dict, self.expires, self.expiring, self.deadlines.buckets, self.deadlines.order]
+            tables += [self.volatile, self.field_deadlines.buckets, self.index, self.access]
+            self.ks.lazy.tables(n, tables)
         self.dict = {}
         self.gone = 0
         self.half_rebuilt = False

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from pyredis.keyspace.access import TICKS, Lfu
+from pyredis.keyspace.lazyfree import LazyFree
 
 if TYPE_CHECKING:
     from pyredis.keyspace.db import Database
@@ -110,6 +111,7 @@ class KeyspaceState:
         """True while uses are kept for eviction; else only where OBJECT IDLETIME was asked."""
         self.keep_expired = False
         """True while keys whose time has come are gone for readers but must not be removed (CLIENT PAUSE)."""
+        self.lazy = LazyFree()
         self.stat_keyspace_hits = 0
         self.stat_keyspace_misses = 0
         self.stat_expired_keys = 0

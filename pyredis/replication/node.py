@@ -230,11 +230,11 @@ class Node(Replication):
         if self.server.libraries.dump():
             self.server.libraries.clear()
         for db in self.server.dbs:
-            self.server.forget_data(db)
+            self.server.forget_data(db, self.server.config.replica_lazy_flush)
 
     def replace_data(self, db: Database, other: Database) -> None:
         """The keys of ``other``, which nobody else knows, take the place of a database's."""
-        self.server.forget_data(db)
+        self.server.forget_data(db, True)
         db.swap_contents(other)
 
     def persists(self) -> bool:

@@ -73,6 +73,9 @@ NEWEST: Final[dict[str, str]] = {
 }
 """The same when ours is as new as it can be: no redis-server is beside it."""
 
+_ENDED: Final = "pytest::internal"
+"""What pytest calls the end of a whole run by an error of its own, such as a time-out between two tests."""
+
 Results = dict[str, str]
 """Test → ``passed``, ``failed`` or ``skipped``."""
 
@@ -151,6 +154,8 @@ class Run:
                 elif child.tag in ("failure", "error"):
                     outcome = "failed"
                     self.messages[name] = " ".join((child.get("message") or "").split())[:200]
+                    if name == _ENDED:
+                        self.messages[name] += ": " + " ".join((child.text or "").split())[-400:]
                     break
             if found.get(name) != "failed":
                 found[name] = outcome
