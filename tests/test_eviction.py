@@ -242,7 +242,7 @@ def test_a_limit_below_what_is_used(client: RawClient) -> None:
     assert 0 < number(client.call("DBSIZE")) < keys // 2
     assert client.call("SET", "a", "b") == b"+OK\r\n"
     limit(client, 1, "allkeys-random")
-    wait_until(lambda: client.call("DBSIZE") == b":0\r\n")
+    wait_until(lambda: client.call("DBSIZE") == b":0\r\n", seconds=90)
     assert client.call("SET", "a", "b") == OOM
     assert client.call("PING") == b"+PONG\r\n"
     limit(client, 0, "allkeys-random")
@@ -281,7 +281,7 @@ def test_what_listeners_hear(client: RawClient, server: ServerProcess) -> None:
     fill(client, small, 3 * MB)
     assert listener.read().startswith(b"*3\r\n$7\r\nmessage\r\n$22\r\n__keyevent@0__:evicted\r\n$")
     limit(client, 1, "allkeys-random")
-    wait_until(lambda: client.call("DBSIZE") == b":0\r\n")
+    wait_until(lambda: client.call("DBSIZE") == b":0\r\n", seconds=90)
     assert cache.read() == b">2\r\n$10\r\ninvalidate\r\n*1\r\n$6\r\ncached\r\n"
     assert waiting.read() == b"-UNBLOCKED the stream key no longer exists\r\n"
     limit(client, 0, "noeviction")
@@ -403,7 +403,7 @@ def test_hundreds_of_clients_that_do_not_read(client: RawClient, server: ServerP
     for c in clients:
         c.close()
     protected.close()
-    wait_until(lambda: field(client, "connected_clients") == 1)
+    wait_until(lambda: field(client, "connected_clients") == 1, seconds=90)
 
 
 def test_a_part_of_maxmemory_for_clients(client: RawClient, server: ServerProcess) -> None:

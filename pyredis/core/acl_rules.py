@@ -61,18 +61,25 @@ def _c_string(text: bytes) -> bytes:
 
 
 def merge_selectors(args: list[bytes]) -> list[bytes]:
-    """Rules with each selector, which may extend over several arguments, as one. Raises UnmatchedParenthesis."""
+    """Rules with each selector, which may extend over several arguments, as one. Raises UnmatchedParenthesis.
+
+    One that begins inside of another takes its place, as in Redis.
+    """
     merged: list[bytes] = []
     start = -1
     for at, arg in enumerate(args):
+        if arg.startswith(b"(") and not arg.endswith(b")"):
+            if start >= 0:
+                merged.pop()
+            merged.append(arg)
+            start = at
+            continue
         if start >= 0:
             merged[-1] += b" " + _c_string(arg)
             if arg.endswith(b")"):
                 start = -1
             continue
         merged.append(arg)
-        if arg.startswith(b"(") and not arg.endswith(b")"):
-            start = at
     if start >= 0:
         raise UnmatchedParenthesis(start)
     return merged

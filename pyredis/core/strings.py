@@ -38,14 +38,15 @@ class SetOptions:
         """Whether there is any condition: they exclude one another."""
         return self.nx or self.xx or bool(self.condition)
 
-    def timed(self) -> bool:
-        """Whether there is anything about the deadline: one at most."""
-        return self.expire is not None or self.keep_ttl or self.persist
-
     def take_expire(self, argv: list[bytes], at: int) -> bool:
-        """Take EX, PX, EXAT or PXAT at ``at`` with the argument behind it; False if it is none, or may not be there."""
+        """Take EX, PX, EXAT or PXAT at ``at`` with the argument behind it; False if it is none, or may not be there.
+
+        The same one again is fine: the last argument counts.
+        """
         word = argv[at].upper()
-        if word not in _UNITS or self.timed() or at + 1 == len(argv):
+        if word not in _UNITS or self.keep_ttl or self.persist or at + 1 == len(argv):
+            return False
+        if self.expire is not None and self.expire[0] != word:
             return False
         self.expire = word, argv[at + 1]
         return True
