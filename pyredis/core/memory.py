@@ -86,7 +86,7 @@ class MemoryReport:
         """(database, bytes of its table of keys, bytes of its table of deadlines) for each that has keys."""
         self.keys = sum(map(len, server.dbs))
         self.overhead = self.startup + self.clients + sum(main + expires for _, main, expires in self.tables)
-        self.used = max(meter.fresh(), self.overhead)
+        self.used = max(meter.fresh(server.stats.net_input_bytes), self.overhead)
         self.dataset = self.used - self.overhead
         self.heap = meter.base_heap + self.used
         """What the allocators have handed out, to the program as well."""

@@ -20,6 +20,7 @@ _MOST_GROWTH: Final = 12.0
 _TELLING: Final = 64 << 10
 """Bytes received from which on something can be learned from what they took."""
 _TRIM_AFTER_NS: Final = 1_000_000_000
+_LITTLE: Final = 4 << 10
 _LEAST_TRUST: Final = 256 << 10
 
 
@@ -27,6 +28,7 @@ class Meter:
     """All figures are in bytes, and beyond what the program itself takes."""
 
     __slots__ = (
+        "arrived",
         "base_heap",
         "base_resident",
         "ceiling",
@@ -52,7 +54,9 @@ class Meter:
         self.used = 0
         """As of the last measurement."""
         self.received = 0
-        """Bytes received since."""
+        """Bytes received since, while memory is limited."""
+        self.arrived = 0
+        """Bytes that had been received in all at the last report that measured."""
         self.freed = 0
         """Bytes evicted since."""
         self.growth = _FIRST_GROWTH
@@ -132,9 +136,11 @@ class Meter:
         """Whether so much has been received or evicted that it is better to measure anew."""
         return self.received * max(self.growth, 1.0) + self.freed > self.trust(limit)
 
-    def fresh(self) -> int:
-        """For reports: measured now, if that costs nearly nothing at the rate at which reports are asked for."""
+    def fresh(self, arrived: int) -> int:
+        """For reports: measured now, unless that was done a moment ago and little has ``arrived`` (bytes) since."""
         heap = self.begin()
-        if not self.measured_at or perf_counter_ns() - self.measured_at > 100 * heap.cost_ns:
+        rest = 2 if abs(arrived - self.arrived) > _LITTLE else 100
+        if not self.measured_at or perf_counter_ns() - self.measured_at > rest * heap.cost_ns:
+            self.arrived = arrived
             return self.measure()
         return max(self.estimate(), 0)

@@ -521,8 +521,7 @@ class Server(KeyspaceState):
         self.stats.reset()
         self.replication.reset_stats()
         self.eviction.reset_stats()
-        self.stat_keyspace_hits = self.stat_keyspace_misses = self.lazy.freed = 0
-        self.stat_expired_subkeys = 0
+        self.stat_keyspace_hits = self.stat_keyspace_misses = self.lazy.freed = self.stat_expired_subkeys = 0
         self.stat_expired_keys = self.stat_expired_time_cap_reached_count = self.stat_expire_cycle_usec = 0
 
     # --- time -------------------------------------------------------------------------------------------------
@@ -543,14 +542,12 @@ class Server(KeyspaceState):
     def start_cron(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin the periodic work on ``loop``."""
         self.loop = loop
-        self.lazy.call_later = loop.call_later
-        self.lazy.expired = self.config.lazyfree_lazy_expire
+        self.lazy.begin(loop.call_later, self.config.lazyfree_lazy_expire)
         self.update_time()
         self._cron = loop.call_later(1 / self.hz, self.cron)
 
     def stop_cron(self) -> None:
         """End the periodic work."""
-        self.lazy.call_later = None
         for timer in (self._cron, self._expire_soon, self._pause_timer):
             if timer is not None:
                 timer.cancel()

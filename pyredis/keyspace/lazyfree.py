@@ -36,6 +36,11 @@ class LazyFree:
         self._jobs: deque[tuple[int, list[object]]] = deque()
         self._scheduled = False
 
+    def begin(self, call_later: Callable[[float, Callable[[], None]], object], expired: bool) -> None:
+        """There is a loop from now on (another one, it may be)."""
+        self.call_later, self.expired = call_later, expired
+        self._schedule(0)
+
     def value(self, value: object) -> None:
         """Release a key's value, which the keyspace does not have any more (or will not have in a moment)."""
         if self.call_later is not None and not _is_small(value):
@@ -49,9 +54,13 @@ class LazyFree:
     def _add(self, count: int, things: list[object]) -> None:
         self._jobs.append((count, things))
         self.pending += count
-        if not self._scheduled and self.call_later is not None:
-            self._scheduled = True
-            self.call_later(0, self._turn)
+        if not self._scheduled:
+            self._schedule(0)
+
+    def _schedule(self, delay: float) -> None:
+        self._scheduled = bool(self._jobs) and self.call_later is not None
+        if self._scheduled and self.call_later is not None:
+            self.call_later(delay, self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False
@@ -63,9 +72,7 @@ class LazyFree:
             self._jobs.popleft()
             self.pending -= count
             self.freed += count
-        if self._jobs and self.call_later is not None:
-            self._scheduled = True
-            self.call_later(_PAUSE, self._turn)
+        self._schedule(_PAUSE)
 
 
 def _is_small(thing: object) -> bool:
