@@ -282,11 +282,29 @@ def compatibility_tables(by_hand: str) -> str:
     further = [name for name in ours if not any(name in names for names in theirs.values())]
     if further:
         lines += ["", f"From later versions of Redis: {', '.join(further)}."]
-    lines += ["", "| command | since | group | see |", "|---|---|---|---|"]
-    for name, spec in ours.items():
-        cells = (f"[{name}](commands/{link(name)})", spec.since, group_of(spec), ", ".join(notes.get(name, [])))
-        lines.append(f"| {' | '.join(cells)} |")
+    rows = {
+        name: (f"[{name}](commands/{link(name)})", spec.since, group_of(spec), "yes", ", ".join(notes.get(name, [])))
+        for name, spec in ours.items()
+    }
+    for (group, since), names in ABSENT.items():
+        rows |= {name: (name, since, group, "no", "[not there yet](#not-there-yet)") for name in names.split(", ")}
+    lines += ["", "| command | since | group | here | see |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(rows[name])} |" for name in sorted(rows)]
     return "\n".join(lines)
+
+
+ABSENT: Final = {
+    ("vector-set", "8.0.0"): "VADD, VCARD, VDIM, VEMB, VGETATTR, VINFO, VLINKS, VRANDMEMBER, VREM, VSETATTR, VSIM",
+    ("vector-set", "8.2.0"): "VISMEMBER",
+    ("vector-set", "8.4.0"): "VRANGE",
+    ("cluster", "8.2.0"): "CLUSTER SLOT-STATS",
+    ("cluster", "8.4.0"): "CLUSTER MIGRATION",
+    ("JSON", "8.0.0"): "JSON.*",
+    ("search", "8.0.0"): "FT.*",
+    ("time series", "8.0.0"): "TS.*",
+    ("probabilistic", "8.0.0"): "BF.*, CF.*, CMS.*, TDIGEST.*, TOPK.*",
+}
+"""What later versions of Redis have and pyredis does not, up to the newest release of ``compat-version``."""
 
 
 def compatibility_page() -> str:

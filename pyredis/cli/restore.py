@@ -89,6 +89,8 @@ class Restoration:
         self.files = Files()
         self.suffix = ".before-" + strftime("%Y%m%dT%H%M%SZ", gmtime())
         self._owner = os.stat(target.directory)
+        self.notes: list[str] = []
+        """What was done. It is told at the end: nobody who stops reading must stop the work half-way."""
 
     def run(self, file: str) -> None:
         """Raises OSError."""
@@ -108,13 +110,13 @@ class Restoration:
             self._put_aside(target.old_aof)
             self._put_aside(target.aof_directory)
             os.rename(new, target.aof_directory)
-            click.echo(f"{target.aof_directory}: a new append-only file that begins with the snapshot")
+            self.notes.append(f"{target.aof_directory}: a new append-only file that begins with the snapshot")
         self._put_aside(target.snapshot)
         os.rename(temporary, target.snapshot)
         self.files.sync_directory(target.directory)
-        click.echo(f"{target.snapshot}: the snapshot")
+        self.notes.append(f"{target.snapshot}: the snapshot")
         if not target.appendonly:
-            click.echo(
+            self.notes.append(
                 "A server with appendonly yes would not load it and begin empty; restore with --appendonly for that."
             )
 
@@ -131,7 +133,7 @@ class Restoration:
     def _put_aside(self, path: str) -> None:
         if os.path.lexists(path):
             os.rename(path, path + self.suffix)
-            click.echo(f"{path}{self.suffix}: what was there before")
+            self.notes.append(f"{path}{self.suffix}: what was there before")
 
 
 @click.command("restore", cls=ToolCommand)
@@ -165,10 +167,13 @@ def main(file: str, directory: str | None, config_file: str | None, appendonly: 
         found = running_server(target)
         if found:
             raise ToolError(f"A server is running in {target.directory}: {found}. Stop it first; nothing was changed.")
-        Restoration(target).run(source)
+        restoration = Restoration(target)
+        restoration.run(source)
     except OSError as e:
         raise ToolError(f"{e.filename or target.directory}: {e.strerror}") from None
     finally:
         lock.release()
+    for note in restoration.notes:
+        click.echo(note)
     click.echo("Restored. Start the server.")
     sys.exit(0)
