@@ -307,4 +307,6 @@ def test_dashboard() -> None:
     asked = set(re.findall(r"\b(?:py)?redis_\w+", " ".join(t["expr"] for p in written["panels"] for t in p["targets"])))
     ours = {"pyredis_keys", "pyredis_output_buffer_bytes", "pyredis_event_loop_lag_seconds_bucket"}
     other = {"redis_aof_delayed_fsync", "redis_connected_slave_lag_seconds"}
+    of_masters = ("status", "ckquorum_status", "ok_slaves", "ok_sentinels")
+    other |= {f"redis_sentinel_master_{name}" for name in of_masters}
     assert asked <= GRAPHED | ours | other, asked - GRAPHED - ours - other

@@ -83,6 +83,16 @@ PANELS: list[tuple[str, str, list[tuple[str, str]]]] = [
         [("rate(redis_cpu_user_seconds_total{I}[1m]) + rate(redis_cpu_sys_seconds_total{I}[1m])", "{{instance}}")],
     ),
     ("Slow log", "short", [("redis_slowlog_length{I}", "{{instance}}")]),
+    (
+        "Sentinels: what they have of each master",
+        "short",
+        [
+            ("min by (master_name) (redis_sentinel_master_status{I})", "{{master_name}} is well"),
+            ("min by (master_name) (redis_sentinel_master_ckquorum_status{I})", "{{master_name}} could fail over"),
+            ("min by (master_name) (redis_sentinel_master_ok_slaves{I})", "replicas of {{master_name}}"),
+            ("min by (master_name) (redis_sentinel_master_ok_sentinels{I})", "sentinels of {{master_name}}"),
+        ],
+    ),
 ]
 
 
