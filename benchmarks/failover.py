@@ -14,7 +14,6 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -28,7 +27,8 @@ from typing import Any, Final
 import click
 import hiredis
 
-from benchmarks.wire import encode
+from benchmarks.servers import free_port
+from benchmarks.wire import Wire
 
 NAME: Final = "mymaster"
 REDIS_SERVER: Final = "/usr/bin/redis-server"
@@ -38,47 +38,14 @@ _PATIENCE: Final = 120.0
 _CLIENT_TIMEOUT: Final = 0.25
 _KINDS: Final = {"redis": (False, False), "ours": (True, True), "our-sentinels": (False, True)}
 """Name → whether servers, and whether sentinels are ours."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind((_HOST, 0))
-        return int(sock.getsockname()[1])
-
-
-class Wire:
-    """A connection that asks and waits. Raises OSError (also for an error reply) when that does not work."""
-
-    def __init__(self, port: int, timeout: float) -> None:
-        self.sock = socket.create_connection((_HOST, port), timeout)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.reader = hiredis.Reader()
-
-    def call(self, *argv: str) -> Any:
-        """One command's reply."""
-        self.sock.sendall(encode(*map(str.encode, argv)))
-        while (reply := self.reader.gets()) is False:
-            data = self.sock.recv(65536)
-            if not data:
-                raise ConnectionError("closed")
-            self.reader.feed(data)
-        if isinstance(reply, hiredis.ReplyError):
-            raise OSError(str(reply))
-        return reply
-
-    def close(self) -> None:
-        """End it."""
-        self.sock.close()
+FAILURES: Final = (OSError, EOFError, hiredis.ReplyError)
+"""What a command raises that a server does not answer, or answers by an error."""
 
 
 def ask(port: int, *argv: str) -> Any:
-    """One command on a connection of its own."""
-    wire = Wire(port, 2)
-    try:
-        return wire.call(*argv)
-    finally:
-        wire.close()
+    """One command on a connection of its own. Raises what FAILURES names."""
+    with Wire(port, 2) as wire:
+        return wire.call(*map(str.encode, argv))
 
 
 class Writer:
@@ -98,8 +65,8 @@ class Writer:
             n += 1
             try:
                 wire = wire or self._connect()
-                wire.call("SET", f"key:{n % 1000}", str(n))
-            except OSError:
+                wire.call(b"SET", b"key:%d" % (n % 1000), b"%d" % n)
+            except FAILURES:
                 if wire is not None:
                     wire.close()
                 wire = None
@@ -112,10 +79,10 @@ class Writer:
         for port in self.sentinels:
             try:
                 where = ask(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
-            except OSError:
+            except FAILURES:
                 continue
             wire = Wire(int(where[1]), _CLIENT_TIMEOUT)
-            if wire.call("ROLE")[0] == b"master":
+            if wire.call(b"ROLE")[0] == b"master":
                 return wire
             wire.close()
         raise OSError("no master")
@@ -180,7 +147,7 @@ class Set:
             try:
                 if condition():
                     return
-            except OSError:
+            except FAILURES:
                 pass
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name}: {what}: not within {_PATIENCE:.0f} s; see {self.directory}")

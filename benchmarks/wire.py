@@ -19,8 +19,8 @@ def encode(*argv: bytes) -> bytes:
 class Wire:
     """One connection to a server on this machine."""
 
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=120)
+    def __init__(self, port: int, timeout: float = 120) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = hiredis.Reader()
 
@@ -28,6 +28,10 @@ class Wire:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it."""
         self.sock.close()
 
     def read(self) -> Any:

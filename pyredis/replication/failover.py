@@ -29,11 +29,7 @@ class Failover:
         self._force = False
 
     def in_progress(self) -> bool:
-        """Whether a replica has been asked to take over."""
-        return self.state == _RUNNING
-
-    def asks_target(self) -> bool:
-        """Whether the next PSYNC asks the peer to take over."""
+        """Whether a replica has been asked to take over, or the next PSYNC asks it."""
         return self.state == _RUNNING
 
     # --- commands ---------------------------------------------------------------------------------------------

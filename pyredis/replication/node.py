@@ -191,7 +191,7 @@ class Node(Replication):
         handshake.user = config.masteruser.encode("utf-8", "surrogateescape")
         handshake.password = config.masterauth.encode("utf-8", "surrogateescape")
         handshake.announce_ip = config.replica_announce_ip.encode("utf-8", "surrogateescape")
-        handshake.failover = self.takeover.asks_target()
+        handshake.failover = self.takeover.in_progress()
         return handshake
 
     def handshake_over(self, handshake: Handshake) -> None:

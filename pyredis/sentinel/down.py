@@ -18,7 +18,7 @@ from pyredis.sentinel.instance import (
     Peer,
 )
 from pyredis.sentinel.links import Links
-from pyredis.sentinel.state import WARNING, Sentinel, decode, encode
+from pyredis.sentinel.state import WARNING, Sentinel, decode
 
 
 def check_subjectively_down(sentinel: Sentinel, ri: Instance) -> None:
@@ -100,9 +100,9 @@ def ask_others(sentinel: Sentinel, links: Links, master: Master, at_once: bool) 
         if not at_once and elapsed < times.ask_period:
             continue
         candidate = sentinel.myid if master.failover_state > FAILOVER_NONE else "*"
-        argv = ["SENTINEL", "is-master-down-by-addr", sentinel.shown(master.addr), str(master.addr.port)]
-        argv += [str(sentinel.current_epoch), candidate]
-        links.call(peer, [*map(encode, argv)], functools.partial(_answered, sentinel, peer))
+        question = ["is-master-down-by-addr", sentinel.shown(master.addr), str(master.addr.port)]
+        question += [str(sentinel.current_epoch), candidate]
+        links.call(peer, "SENTINEL", *question, callback=functools.partial(_answered, sentinel, peer))
 
 
 def _answered(sentinel: Sentinel, peer: Peer, reply: Reply) -> None:

@@ -27,7 +27,7 @@ from pyredis.sentinel.instance import (
     Replica,
 )
 from pyredis.sentinel.links import Links
-from pyredis.sentinel.state import NOTICE, SIMULATE_ELECTION, WARNING, Sentinel, encode
+from pyredis.sentinel.state import NOTICE, SIMULATE_ELECTION, WARNING, Sentinel
 
 _NO_RUN_ID = "\U0010ffff"
 """Behind every run ID: a replica whose run ID is not known is the last choice."""
@@ -101,8 +101,9 @@ def start_failover_if_needed(sentinel: Sentinel, master: Master) -> bool:
     return True
 
 
-def abort_failover(sentinel: Sentinel, master: Master) -> None:
-    """Give up; another attempt comes later, of this sentinel or another."""
+def abort_failover(sentinel: Sentinel, master: Master, event: str) -> None:
+    """Give up, which ``event`` tells; another attempt comes later, of this sentinel or another."""
+    sentinel.event(WARNING, event, master)
     master.flags &= ~(FAILOVER_IN_PROGRESS | FORCE_FAILOVER)
     master.failover_state = FAILOVER_NONE
     master.failover_state_change_time = sentinel.now()
@@ -125,8 +126,7 @@ def failover_turn(sentinel: Sentinel, links: Links, master: Master) -> None:
     elif state == FAILOVER_WAIT_PROMOTION:
         # The promotion is seen in the replica's INFO.
         if sentinel.now() - master.failover_state_change_time > master.failover_timeout:
-            sentinel.event(WARNING, "-failover-abort-slave-timeout", master)
-            abort_failover(sentinel, master)
+            abort_failover(sentinel, master, "-failover-abort-slave-timeout")
     elif state == FAILOVER_RECONF_SLAVES:
         reconfigure_replicas(sentinel, links, master)
 
@@ -142,8 +142,7 @@ def _wait_start(sentinel: Sentinel, master: Master) -> None:
     if leader != sentinel.myid and not master.flags & FORCE_FAILOVER:
         patience = min(sentinel.times.election_timeout, master.failover_timeout)
         if sentinel.now() - master.failover_start_time > patience:
-            sentinel.event(WARNING, "-failover-abort-not-elected", master)
-            abort_failover(sentinel, master)
+            abort_failover(sentinel, master, "-failover-abort-not-elected")
         return
     sentinel.event(WARNING, "+elected-leader", master)
     if sentinel.simulate_failure & SIMULATE_ELECTION:
@@ -155,8 +154,7 @@ def _wait_start(sentinel: Sentinel, master: Master) -> None:
 def _select(sentinel: Sentinel, master: Master) -> None:
     replica = select_replica(sentinel, master)
     if replica is None:
-        sentinel.event(WARNING, "-failover-abort-no-good-slave", master)
-        abort_failover(sentinel, master)
+        abort_failover(sentinel, master, "-failover-abort-no-good-slave")
         return
     sentinel.event(WARNING, "+selected-slave", replica)
     replica.flags |= PROMOTED
@@ -170,8 +168,7 @@ def _send_slaveof_noone(sentinel: Sentinel, links: Links, master: Master) -> Non
     assert replica is not None
     if replica.link.disconnected:
         if sentinel.now() - master.failover_state_change_time > master.failover_timeout:
-            sentinel.event(WARNING, "-failover-abort-slave-timeout", master)
-            abort_failover(sentinel, master)
+            abort_failover(sentinel, master, "-failover-abort-slave-timeout")
         return
     if send_slaveof(sentinel, links, replica, None):
         sentinel.event(NOTICE, "+failover-state-wait-promotion", replica)
@@ -242,14 +239,13 @@ def switch_to_promoted(sentinel: Sentinel, master: Master) -> None:
 def send_slaveof(sentinel: Sentinel, links: Links, ri: Monitored, addr: Address | None) -> bool:
     """Make an instance a replica of ``addr``, or a master (None): in one transaction with the end of its clients'
     connections, so that they ask for the master anew. False if there is no connection."""
-    name = links.command_name
     where = ["NO", "ONE"] if addr is None else [sentinel.shown(addr), str(addr.port)]
     lines = [
-        [name(ri, "MULTI")],
-        [name(ri, "SLAVEOF"), *where],
-        [name(ri, "CONFIG"), "REWRITE"],
-        [name(ri, "CLIENT"), "KILL", "TYPE", "normal"],
-        [name(ri, "CLIENT"), "KILL", "TYPE", "pubsub"],
-        [name(ri, "EXEC")],
+        ["MULTI"],
+        ["SLAVEOF", *where],
+        ["CONFIG", "REWRITE"],
+        ["CLIENT", "KILL", "TYPE", "normal"],
+        ["CLIENT", "KILL", "TYPE", "pubsub"],
+        ["EXEC"],
     ]
-    return all(links.call(ri, [*map(encode, line)]) for line in lines)
+    return all(links.call(ri, *line) for line in lines)

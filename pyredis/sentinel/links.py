@@ -64,9 +64,9 @@ class Links:
         first = []
         credentials = self._credentials(ri)
         if credentials:
-            first.append([encode(self.command_name(ri, "AUTH")), *map(encode, credentials)])
+            first.append(_request(ri, "AUTH", *credentials))
         name = f"sentinel-{sentinel.myid[:8]}-{kind}"
-        first.append([encode(self.command_name(ri, "CLIENT")), b"SETNAME", encode(name)])
+        first.append(_request(ri, "CLIENT", "SETNAME", name))
         for argv in first:
             connection.call(argv, self._count(ri) if kind == "cmd" else None)
             ri.link.pending_commands += kind == "cmd"
@@ -102,20 +102,14 @@ class Links:
 
         return received
 
-    def call(self, ri: Instance, argv: list[bytes], callback: Callback | None = None) -> bool:
-        """Send a command to an instance; False if there is no connection."""
+    def call(self, ri: Instance, *words: str, callback: Callback | None = None) -> bool:
+        """Send a command (under the name that it has there) to an instance; False if there is no connection."""
         cc = ri.link.cc
         if cc is None or cc.closed:
             return False
-        cc.call(argv, self._count(ri, callback))
+        cc.call(_request(ri, *words), self._count(ri, callback))
         ri.link.pending_commands += 1
         return True
-
-    def command_name(self, ri: Instance, name: str) -> str:
-        """What an instance calls a command: masters and replicas may have renamed it (``rename-command``)."""
-        if isinstance(ri, Peer):
-            return name
-        return ri.monitored_master().renamed_commands.get(name, name)
 
     def _ended(self, ri: Instance, kind: str, reason: str) -> None:
         """A connection has ended without our doing."""
@@ -135,3 +129,10 @@ class Links:
             callback(reply)
         except Exception:
             self.sentinel.server.log_exception(b"in the sentinel, with what an instance answered")
+
+
+def _request(ri: Instance, name: str, *arguments: str) -> list[bytes]:
+    """A command for an instance: masters and replicas may have renamed it (``rename-command``)."""
+    if not isinstance(ri, Peer):
+        name = ri.monitored_master().renamed_commands.get(name, name)
+    return [encode(word) for word in (name, *arguments)]

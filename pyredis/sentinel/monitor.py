@@ -115,13 +115,11 @@ class Monitor:
         return not ri.info_refresh or now - ri.info_refresh > period
 
     def _ask_info(self, ri: Monitored) -> None:
-        argv = [encode(self.links.command_name(ri, "INFO"))]
-        if self.links.call(ri, argv, functools.partial(self._info_answered, ri, ri.link)):
+        if self.links.call(ri, "INFO", callback=functools.partial(self._info_answered, ri, ri.link)):
             ri.link.info_pending = True
 
     def _ping(self, ri: Instance) -> None:
-        argv = [encode(self.links.command_name(ri, "PING"))]
-        if self.links.call(ri, argv, functools.partial(self._ping_answered, ri)):
+        if self.links.call(ri, "PING", callback=functools.partial(self._ping_answered, ri)):
             link = ri.link
             link.last_ping_time = self.sentinel.now()
             if not link.act_ping_time:
@@ -133,8 +131,7 @@ class Monitor:
             return
         text = hello_text(self.sentinel, ri, cc)
         if text:
-            argv = [encode(self.links.command_name(ri, "PUBLISH")), encode(HELLO_CHANNEL), encode(text)]
-            self.links.call(ri, argv, functools.partial(self._hello_answered, ri))
+            self.links.call(ri, "PUBLISH", HELLO_CHANNEL, text, callback=functools.partial(self._hello_answered, ri))
 
     # --- answers ----------------------------------------------------------------------------------------------
 
@@ -155,7 +152,7 @@ class Monitor:
                 ri.flags &= ~MASTER_REBOOT
         elif text.startswith("BUSY") and ri.flags & SDOWN and not ri.flags & SCRIPT_KILL_SENT:
             ri.flags |= SCRIPT_KILL_SENT
-            self.links.call(ri, [encode(self.links.command_name(ri, "SCRIPT")), b"KILL"])
+            self.links.call(ri, "SCRIPT", "KILL")
         link.last_pong_time = now
 
     def _hello_answered(self, ri: Instance, reply: Reply) -> None:

@@ -16,6 +16,7 @@ from pyredis.persistence.aof_commands import AofDamage, read_commands
 from tests.support.damage import damaged, ours, theirs
 from tests.support.raw import RawClient, encode
 from tests.support.servers import ServerProcess, start_oracle, start_ours
+from tests.support.waiting import wait_until
 
 CHECK = "redis-check-aof"
 
@@ -122,10 +123,11 @@ def files_of(start: str, directory: Path) -> Path:
 
 
 def _until_rewritten(client: RawClient) -> None:
-    for _ in range(10_000):
+    def over() -> bool:
         info = client.call("INFO", "persistence")
-        if b"aof_rewrite_in_progress:0" in info and b"aof_rewrite_scheduled:0" in info:
-            return
+        return b"aof_rewrite_in_progress:0" in info and b"aof_rewrite_scheduled:0" in info
+
+    wait_until(over, lambda: client.call("INFO", "persistence").decode())
 
 
 @pytest.mark.parametrize("start", ["redis", "pyredis"])

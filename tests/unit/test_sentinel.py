@@ -54,18 +54,15 @@ class Links:
     """Takes commands for instances, and notes them."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[Instance, list[bytes], Callback | None]] = []
+        self.sent: list[tuple[Instance, tuple[str, ...], Callback | None]] = []
 
-    def call(self, ri: Instance, argv: list[bytes], callback: Callback | None = None) -> bool:
-        self.sent.append((ri, argv, callback))
+    def call(self, ri: Instance, *words: str, callback: Callback | None = None) -> bool:
+        self.sent.append((ri, words, callback))
         return True
 
-    def command_name(self, ri: Instance, name: str) -> str:
-        return name
-
-    def slaveofs(self) -> list[tuple[int, bytes]]:
+    def slaveofs(self) -> list[tuple[int, str]]:
         """Who was sent to whom: port, and ``host port``."""
-        return [(ri.addr.port, b" ".join(argv[1:])) for ri, argv, _ in self.sent if argv[0] == b"SLAVEOF"]
+        return [(ri.addr.port, " ".join(argv[1:])) for ri, argv, _ in self.sent if argv[0] == "SLAVEOF"]
 
 
 class Stage:
@@ -263,9 +260,7 @@ def test_others_are_asked_once_a_second_and_old_answers_are_forgotten(stage: Sta
     m.flags |= SDOWN
     stage.pass_time(1000)
     ask_others(s, stage.links, m, False)
-    assert [argv[1:] for _, argv, _ in stage.links.sent] == [
-        [b"is-master-down-by-addr", b"127.0.0.1", b"1", b"0", b"*"]
-    ] * 2
+    assert [argv[1:] for _, argv, _ in stage.links.sent] == [("is-master-down-by-addr", "127.0.0.1", "1", "0", "*")] * 2
     for _, _, answered in stage.links.sent:
         answered([1, b"*", 0])
     assert all(peer.flags & MASTER_DOWN for peer in stage.peers)
@@ -317,15 +312,15 @@ def test_all_steps(stage: Stage) -> None:
     for _ in range(3):
         stage.turn()
     assert m.failover_state == FAILOVER_WAIT_PROMOTION
-    assert stage.links.slaveofs() == [(2, b"NO ONE")]
+    assert stage.links.slaveofs() == [(2, "NO ONE")]
     commands = [argv for ri, argv, _ in stage.links.sent if ri is one]
-    assert [argv[0] for argv in commands] == [b"MULTI", b"SLAVEOF", b"CONFIG", b"CLIENT", b"CLIENT", b"EXEC"]
+    assert [argv[0] for argv in commands] == ["MULTI", "SLAVEOF", "CONFIG", "CLIENT", "CLIENT", "EXEC"]
     assert m.current_addr().port == 1
     stage.info(one, "role:master\n")
     assert m.failover_state == FAILOVER_RECONF_SLAVES and m.config_epoch == 1
     assert m.current_addr().port == 2
     stage.turn()
-    assert stage.links.slaveofs()[1:] == [(3, b"127.0.0.1 2")]
+    assert stage.links.slaveofs()[1:] == [(3, "127.0.0.1 2")]
     stage.turn()
     assert len(stage.links.slaveofs()) == 2
     stage.info(two, "role:slave\nmaster_host:127.0.0.1\nmaster_port:2\nmaster_link_status:down\n")
