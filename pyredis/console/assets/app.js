@@ -67,8 +67,10 @@ class Context {
     this.onClose(() => clearTimeout(timer));
   }
 
-  /** Change the address without loading the page anew. */
+  /** Change the address without loading the page anew, unless another page was asked for meanwhile. */
   remember(query) {
+    const here = location.hash.replace(/^#\/?/, "").split("?")[0] || PAGES[0][0];
+    if (this.closed || here !== this.name) return;
     const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "" && value !== null)).toString();
     history.replaceState(null, "", `#/${this.name}${text ? `?${text}` : ""}`);
   }

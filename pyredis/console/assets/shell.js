@@ -28,7 +28,7 @@ export function formatReply(reply, prefix = "") {
 
 /** The page. */
 export function shell(context) {
-  let db = 0, at = past.length, busy = false;
+  let db = 0, at = past.length, turn = Promise.resolve();
   const out = h("div", { class: "shell-out", role: "log", tabindex: "0", "aria-label": "Replies" });
   const prompt = h("span", { class: "prompt", "aria-hidden": "true" });
   const input = h("input", { class: "field", "aria-label": "Command", "data-search": true, autocomplete: "off", autocapitalize: "off", spellcheck: "false", placeholder: "GET key" });
@@ -43,11 +43,15 @@ export function shell(context) {
     prompt.textContent = `${location.hostname}:${context.me.port}${db ? `[${db}]` : ""}>`;
   }
 
-  async function enter(line) {
-    if (!line.trim() || busy) return;
+  function enter(line) {
+    if (!line.trim()) return;
     past.push(line);
     at = past.length;
     input.value = "";
+    turn = turn.then(() => execute(line));
+  }
+
+  async function execute(line) {
     say("said", `${prompt.textContent} ${line}`);
     const words = splitWords(line);
     if (!words) return say("wrong", "Invalid argument(s)");
@@ -61,7 +65,6 @@ export function shell(context) {
       showPrompt();
       return say("", "OK");
     }
-    busy = true;
     try {
       const [reply] = await run(db, words);
       const text = name === "info" || (name === "client" && typeof reply === "string") ? String(reply) : formatReply(reply);
@@ -69,7 +72,6 @@ export function shell(context) {
     } catch (error) {
       say("wrong", error.message);
     }
-    busy = false;
   }
 
   input.addEventListener("keydown", (event) => {

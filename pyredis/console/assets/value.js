@@ -23,7 +23,7 @@ export async function valueView(place, view) {
   }
   if (!current()) return;
   const [type, left, size, encoding] = facts;
-  const again = () => valueView(place, view);
+  const again = () => keepFocus(place, () => valueView(place, view));
   if (isError(type) || type.s === "none") {
     place.replaceChildren(head(view, "", again), isError(type) ? problem(type.e) : empty("There is no such key any more"));
     return;
@@ -42,6 +42,19 @@ export async function valueView(place, view) {
   } catch (error) {
     if (current()) body.replaceChildren(h("div", { class: "toolbar" }, problem(error.message)));
   }
+}
+
+/** Do what makes the buttons anew, and give the focus back to the one that had it, or took its place. */
+async function keepFocus(place, act) {
+  const label = (node) => node.getAttribute("aria-label") || node.innerText;
+  const active = document.activeElement;
+  const had = active && place.contains(active) ? label(active) : null;
+  const at = had === null ? 0 : [...place.querySelectorAll("button")].filter((one) => label(one) === had).indexOf(active);
+  await act();
+  const now = document.activeElement;
+  if (had === null || (now && now !== document.body)) return;
+  const alike = [...place.querySelectorAll("button")].filter((one) => label(one) === had && !one.disabled);
+  (alike[at] || alike.at(-1) || place.querySelector("button:not(.back)"))?.focus();
 }
 
 function fact(name, text) {
