@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "ha": ("pyredis.cli.ha", "Run a master, replicas and sentinels on this machine."),
     "sentinel": ("pyredis.cli.sentinel", "Run a sentinel (as redis-sentinel and pyredis-sentinel do)."),
     "cli": ("pyredis.cli.client.command", "Talk to a server (a small redis-cli)."),
+    "top": ("pyredis.cli.top.command", "Show what a server does, second by second."),
     "check-aof": ("pyredis.cli.check_aof", "Check an append-only file, and repair its end."),
     "check-rdb": ("pyredis.cli.check_rdb", "Check a snapshot (RDB file)."),
     "restore": ("pyredis.cli.restore", "Put a snapshot into the directory of a stopped server."),

@@ -1,0 +1,1 @@
+"""``pyredis top``: what a server does, in a terminal."""
