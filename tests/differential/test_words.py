@@ -59,6 +59,8 @@ LOOSE = {
     *("XINFO", "XPENDING", "XADD"),
 }
 """Of their replies the kind is compared, and errors: order, chance and time decide about the rest."""
+DEADLINES = {"SET", "GETEX", "SETEX", "PSETEX", "EXPIRE", "PEXPIRE"}
+"""Theirs are far away: nothing expires on one server before it does on the other."""
 GROUPS = {"string", "list", "set", "hash", "sorted-set", "bitmap", "hyperloglog", "geo", "stream", "generic"}
 
 
@@ -87,6 +89,8 @@ def lines(rng: random.Random, count: int) -> list[list[str]]:
                 words.append(word if rng.random() < 0.7 else word.lower())
             else:
                 words.append(rng.choice(KEYS if kind < 0.45 else ODD))
+        if name[0] in DEADLINES:
+            words = [word + "000000" if word.isdecimal() and 0 < int(word) < 1000 else word for word in words]
         if not any(word.upper() == "BLOCK" for word in words):
             found.append([*name, *words])
     return found
