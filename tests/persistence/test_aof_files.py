@@ -119,6 +119,11 @@ def test_refusals(tmp_path: Path) -> None:
     assert "Unexpected end of file reading the append only file" in start_fails(tmp_path, "--aof-load-truncated", "no")
     path.write_bytes(whole[:30] + b"x" + whole[31:])
     assert "Bad file format reading the append only file" in start_fails(tmp_path)
+    for zeros in (b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3\r\n1\0\0\0\0", b"*1\r\n$5\r\nMUL" + bytes(9)):
+        path.write_bytes(whole + zeros)
+        log = start_fails(tmp_path)
+        assert f"got: 0000 at offset {len(whole)}" in log
+        assert "pyredis check-aof --fix" in log
     path.write_bytes(b"*1\r\n$7\r\nNOTHING\r\n" + whole)
     assert "Unknown command 'NOTHING'" in start_fails(tmp_path)
     path.unlink()
