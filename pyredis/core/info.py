@@ -227,6 +227,7 @@ def _stats(s: Server) -> Fields:
         ("latest_fork_usec", t.latest_fork_usec),
         ("total_forks", t.forks),
         ("migrate_cached_sockets", 0 if s.moving.links is None else s.moving.links.cached()),
+        ("slave_expires_tracked_keys", s.replication.tracked_expires()),
         *[(name, 0) for name in _NEVER],
         ("tracking_total_keys", len(s.tracking.keys)),
         ("tracking_total_items", s.tracking.items),
@@ -263,7 +264,6 @@ def _event_loop(s: Server) -> Fields:
 
 _DENIED: Final = (("auth", DENIED_AUTH), ("cmd", DENIED_CMD), ("key", DENIED_KEY), ("channel", DENIED_CHANNEL))
 _NEVER: Final = (
-    "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
     "active_defrag_key_hits",

@@ -163,6 +163,7 @@ def apply_replication(server: Server) -> None:
 def apply_read_only(server: Server) -> None:
     """Whether clients of a replica may write."""
     server.refresh_fast_table()
+    server.replication.read_only_changed()
 
 
 def apply_backlog(server: Server) -> None:

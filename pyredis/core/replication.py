@@ -117,6 +117,13 @@ class Replication:
     def refresh_gates(self) -> None:
         """The configuration or a state that decides about commands has changed."""
 
+    def read_only_changed(self) -> None:
+        """``replica-read-only`` was changed."""
+
+    def tracked_expires(self) -> int:
+        """How many keys with deadlines clients of a replica that takes writes have written."""
+        return 0
+
     def count_good(self) -> None:
         """Count the replicas that keep up anew, and decide what that means."""
 

@@ -21,6 +21,7 @@ from pyredis.persistence.files import Files
 from pyredis.persistence.workers import Disposal
 from pyredis.replication.failover import Failover
 from pyredis.replication.link import CONNECTED, STATE_NAMES, TRANSFER, Link
+from pyredis.replication.local_deadlines import LocalDeadlines
 from pyredis.replication.master import Master
 from pyredis.replication.peers import WAIT_START
 from pyredis.replication.psync import Handshake
@@ -50,6 +51,7 @@ class Node(Replication):
         """Those who replicate this server."""
         self.transfers = Transfers(self)
         self.syncs = Syncs(self)
+        self._local = LocalDeadlines(server)
         self.link: Link | None = None
         self.takeover = Failover(self)
         self.cached = False
@@ -141,7 +143,14 @@ class Node(Replication):
         self.following.attach()
         server.refresh_keep_expired()
         server.refresh_fast_table()
+        self.read_only_changed()
         self.refresh_gates()
+
+    def read_only_changed(self) -> None:
+        self._local.attach(self.master is not None and not self.server.config.replica_read_only)
+
+    def tracked_expires(self) -> int:
+        return len(self._local.keys)
 
     def refresh_gates(self) -> None:
         closed = self.stale() or self.refuses_writes() or self.async_loading
@@ -227,6 +236,7 @@ class Node(Replication):
 
     def empty_data(self) -> None:
         """All keys go, without a word to anybody but those who watch or cache them, and all functions."""
+        self._local.keys.clear()
         if self.server.libraries.dump():
             self.server.libraries.clear()
         for db in self.server.dbs:
@@ -440,13 +450,15 @@ class Node(Replication):
             ("slave_repl_offset", self.offset),
         ]
         if syncing:
-            total = max(receiver.header.length, 0) if receiver is not None else 0
+            # -1 before the master has told, 0 if it cannot.
+            total = max(receiver.header.length, 0) if receiver is not None else -1
             done = receiver.received if receiver is not None else 0
+            done = min(done, total) if total > 0 else done
             fields += [
                 ("master_sync_total_bytes", total),
                 ("master_sync_read_bytes", done),
-                ("master_sync_left_bytes", max(total - done, 0) if total else -done),
-                ("master_sync_perc", f"{min(done * 100 / total, 100.0) if total else 0.0:.2f}"),
+                ("master_sync_left_bytes", total - done),
+                ("master_sync_perc", f"{done * 100 / total if total else 0.0:.2f}"),
                 ("master_sync_last_io_seconds_ago", idle),
             ]
         if not self.link_up:
@@ -488,6 +500,7 @@ class Node(Replication):
     def cron(self) -> None:
         """Once a second: connect, acknowledge, look for dead peers."""
         self.takeover.cron()
+        self._local.cron()
         now = monotonic()
         if now - self._last_second < 1.0:
             return
