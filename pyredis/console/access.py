@@ -65,9 +65,11 @@ class Access:
             text = f"{host or 'this'} is no name of this server; console-hosts says which others are.\n"
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, text) from None
 
-    def check_origin(self, request: Request) -> None:
-        """Raises Refused for what another site's page has sent."""
+    def check_origin(self, request: Request, page: bool) -> None:
+        """Raises Refused for what another site's page has sent; a link to a ``page`` may be followed from anywhere."""
         headers = request.headers
+        if page and headers.get("sec-fetch-dest") == "document":
+            return
         origin = headers.get("origin")
         foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
         if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -79,11 +81,16 @@ class Access:
         if server.config.protected_mode and server.users.default.nopass and not is_loopback(request.peer[0]):
             raise Refused(HTTPStatus.FORBIDDEN, _PROTECTED)
 
-    def session(self, request: Request, login: bool = False) -> Session:
-        """A client of the server for the user who asks. Raises Refused; ``login`` does so if nobody is named."""
+    def session(self, request: Request, page: bool = False, login: bool = False) -> Session:
+        """A client of the server for the user who asks, for a page or for what one has sent.
+
+        Raises Refused; with ``login`` also if nobody is named.
+        """
         self.check_host(request)
-        self.check_origin(request)
+        self.check_origin(request, page)
         self.check_peer(request)
+        if self.server.loop is None:  # the users are not loaded yet
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The server is starting.\n")
         if self.server.is_full():
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "The server has as many clients as it may have.\n")
         session = Session(self.server, request.peer, request.local)

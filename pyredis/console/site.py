@@ -106,7 +106,9 @@ class Console:
                 self.access.check_host(request)
                 self.access.check_peer(request)
                 if name == "index.html":
-                    self.access.session(request).close()  # so that the browser asks for the password first of all
+                    self.access.session(
+                        request, page=True
+                    ).close()  # so that the browser asks for the password first of all
             except Refused as e:
                 return e.response
             kind = _TYPES[Path(name).suffix]
@@ -140,7 +142,7 @@ class Console:
 
     def _login(self, request: Request) -> Response:
         """Has the browser ask for a user, then leads to the console."""
-        self.access.session(request, login=True).close()
+        self.access.session(request, page=True, login=True).close()
         return Response(b"", status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
 
     def _session(self, request: Request) -> Response:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from pyredis.console.session import Closed, Session
-from pyredis.console.values import BadValue, Replies
+from pyredis.console.values import BadValue, Replies, TooMany
 
 _QUIET: Final = 15.0
 """Seconds after which something is sent even if there is nothing to tell, so that a peer that has gone is noticed."""
@@ -57,6 +57,7 @@ async def listen(
             out: list[bytes] = []
             replies = Replies(session.take_all())
             while replies.more():
+                replies.elements = 0
                 if len(out) >= _AT_ONCE and told >= wanted:
                     skipped += 1
                     replies.next()
@@ -76,7 +77,7 @@ async def listen(
                 out.append(event("skipped", skipped))
             yield b"".join(out) or _COMMENT
             await rest(_PAUSE)
-    except (Closed, BadValue, TypeError, IndexError):
+    except (Closed, BadValue, TooMany, TypeError, IndexError):
         yield event("problem", _CLOSED)
     finally:
         session.close()
@@ -113,7 +114,7 @@ async def tail(
                     out.append(event("entry", {"key": key, "id": entry, "fields": fields}, position))
             yield b"".join(out)
             await rest(_PAUSE)
-    except (Closed, BadValue, TypeError, IndexError, KeyError):
+    except (Closed, BadValue, TooMany, TypeError, IndexError, KeyError):
         yield event("problem", _CLOSED)
     finally:
         session.close()

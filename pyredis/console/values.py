@@ -14,6 +14,8 @@ LONGEST_STRING: Final = 64 << 10
 """Bytes of one string that are shown."""
 LONGEST_REPLY: Final = 16 << 20
 """Bytes of a reply that is taken apart."""
+MOST_ELEMENTS: Final = 50_000
+"""Elements of a reply, nested ones included, that are shown: more would keep other clients waiting."""
 _EXACT: Final = 1 << 53
 _DEEPEST: Final = 64
 _TOO_LARGE: Final = {"e": "The reply is too large to be shown here: ask for less of it."}
@@ -21,6 +23,10 @@ _TOO_LARGE: Final = {"e": "The reply is too large to be shown here: ask for less
 
 class BadValue(Exception):
     """What came is no such value."""
+
+
+class TooMany(Exception):
+    """A reply has more elements than are shown."""
 
 
 def encode_string(data: bytes) -> Any:
@@ -55,11 +61,12 @@ def decode_strings(value: Any, longest: int) -> list[bytes]:
 
 
 class Replies:
-    """Takes encoded replies apart, one after the other."""
+    """Takes encoded replies apart, one after the other. Raises BadValue for one that is nested too deeply, TooMany."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.pos = 0
+        self.elements = 0
 
     def more(self) -> bool:
         """Whether there is another one."""
@@ -90,6 +97,9 @@ class Replies:
                 return None
             if depth >= _DEEPEST:
                 raise BadValue
+            self.elements += size
+            if self.elements > MOST_ELEMENTS:
+                raise TooMany
             return [self.next(depth + 1) for _ in range(size)]
         return {"s" if kind == b"+" else "e": rest.decode("utf-8", "backslashreplace")}
 
@@ -100,5 +110,7 @@ def show_reply(data: bytes) -> Any:
         return _TOO_LARGE
     try:
         return Replies(data).next()
+    except TooMany:
+        return _TOO_LARGE
     except BadValue:
         return {"e": "The reply is nested too deeply to be shown here."}

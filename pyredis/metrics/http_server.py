@@ -117,6 +117,12 @@ class HttpServer:
     # --- one connection ---------------------------------------------------------------------------------------
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._serve(reader, writer)
+        except asyncio.CancelledError:  # the loop ends, and asyncio would log that as an error
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open >= _CONNECTIONS and not self._make_room():
             writer.transport.abort()
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.console import AJAX, ConsoleServer, basic
-from tests.support.servers import free_port
+from tests.support.servers import free_port, start_ours
 
 TEXTS = [b"plain", b"", "ü – 漢".encode(), b"<script>alert(1)</script>", b"\x00\xff\xfe\r\n", b'"quoted" \\ \n\t']
 
@@ -121,6 +122,11 @@ def test_kinds_of_replies(console: ConsoleServer) -> None:
     assert long == 200_001 and cut["n"] == 200_001 and len(bytes_of(cut)) == 64 << 10
     console.client.setrange("huge", 20 << 20, "x")
     assert "too large" in console.run(["GET", "huge"])[0]["e"]
+    console.client.rpush("many", *range(50_001))
+    whole, part = console.run(["LRANGE", "many", 0, -1], ["LRANGE", "many", 0, 49_999])
+    assert "too large" in whole["e"] and len(part) == 50_000
+    nested = "local t = {} for _ = 1, 100 do t = {t} end return t"
+    assert "nested too deeply" in console.run(["EVAL", nested, 0])[0]["e"]
 
 
 def test_databases(console: ConsoleServer) -> None:
@@ -354,6 +360,9 @@ def test_other_sites(console: ConsoleServer) -> None:
     assert console.ask("/console/api/run", AJAX, "GET")[0] == 405
     assert console.ask(listen(channels=["a"]), {"Sec-Fetch-Site": "cross-site"})[0] == 403
     assert console.client.get("k") is None
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate"}
+    assert console.ask("/", link)[0] == 200 and console.ask("/console/api/session", link)[0] == 403
+    assert console.ask("/", {**link, "Sec-Fetch-Dest": "iframe"})[0] == 403
     good = {"Origin": f"http://127.0.0.1:{console.port}", "Sec-Fetch-Site": "same-origin"}
     assert console.post(run, good)[0] == 200 and console.client.get("k") == b"forged"
 
@@ -485,6 +494,43 @@ def test_many_at_once(console: ConsoleServer) -> None:
     for thread in threads:
         thread.join()
     assert not failures and console.client.get("n") == b"1000"
+
+
+def test_the_end_of_the_server(tmp_path: Path) -> None:
+    """Whoever listens is told; nothing is complained of."""
+    one = ConsoleServer(tmp_path)
+    stream = events(one, listen(channels=["a"]))
+    assert next(stream) == ("ready", 1)
+    one.stop()
+    assert [name for name, _ in stream] in ([], ["problem"])
+    log = one.server.log()
+    assert "ready to exit" in log and "Traceback" not in log and "Task" not in log
+
+
+def test_a_sentinel(tmp_path: Path) -> None:
+    """It has no keys, but clients, INFO and its own commands."""
+    conf = tmp_path / "sentinel.conf"
+    conf.write_text("sentinel monitor mymaster 127.0.0.1 1 1\n")
+    port = free_port()
+    argv = ["--sentinel", "--metrics-port", str(port), "--console-bind", "127.0.0.1"]
+    server = start_ours(tmp_path, *argv, file=conf)
+    try:
+
+        def ask(method: str, path: str, body: str | None = None) -> Any:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request(method, path, body=body, headers=AJAX)
+            answer = connection.getresponse().read()
+            connection.close()
+            return json.loads(answer)
+
+        assert ask("GET", "/console/api/session")["mode"] == "sentinel"
+        commands = [["INFO"], ["SENTINEL", "MASTERS"], ["CLIENT", "LIST"], ["SCAN", 0], ["SENTINEL", "RESET", "*"]]
+        replies = ask("POST", "/console/api/run", json.dumps({"commands": commands}))["replies"]
+        assert "# Sentinel" in replies[0] and "mymaster" in str(replies[1]) and "pyredis-console" in replies[2]
+        assert "unknown command" in replies[3]["e"] and "read-only" in replies[4]["e"]
+        assert "error" not in ask("GET", "/console/api/samples")
+    finally:
+        server.stop()
 
 
 # --- where it is ------------------------------------------------------------------------------------------------------
