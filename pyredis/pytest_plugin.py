@@ -7,7 +7,8 @@
 ``pyredis_session_server``           one server for the session (of each worker of xdist)
 ``redis_session_client``             a client of that one, which is emptied before the test
 ``redis_async_session_client``       the same for asyncio
-``redis_sentinel_set``               a master, a replica and three sentinels
+``redis_sentinel_set``               a master, a replica and three sentinels of the test's own
+``redis_session_sentinel_set``       one such set for the session, which is as new for every test
 ``pyredis_factory``                  makes servers: ``pyredis_factory(maxmemory="1mb")``; they end with the test
 ===================================  ===============================================================================
 
@@ -130,3 +131,18 @@ def redis_sentinel_set() -> Iterator[SentinelSet]:
 
     with SentinelSet() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def _pyredis_sentinel_set() -> Iterator[SentinelSet]:
+    from pyredis.embedded.sentinels import SentinelSet
+
+    with SentinelSet() as found:
+        yield found
+
+
+@pytest.fixture
+def redis_session_sentinel_set(_pyredis_sentinel_set: SentinelSet) -> SentinelSet:
+    """One set for all tests (of a worker of xdist): empty, and whole again if the test before broke it."""
+    _pyredis_sentinel_set.reset()
+    return _pyredis_sentinel_set

@@ -69,6 +69,36 @@ class SentinelSet:
             server.stop()
         self.sentinels, self.servers = [], []
 
+    def reset(self) -> None:
+        """As new, for the next test: empty, without faults, all of them running. Whatever is not well is begun anew."""
+        for server in self.servers:
+            if not server.stopped:
+                server.faults.clear()
+        if not self._well():
+            self.stop()
+            self._start()
+            return
+        master = self.master
+        master.reset()
+        position = master.core.replication.offset
+        for replica in self.servers:
+            replication = replica.core.replication
+            if replica is not master:
+                wait_until(lambda r=replication: r.offset >= position, "the replicas have what the master has", 30)  # type: ignore[misc]
+
+    def _well(self) -> bool:
+        """Whether all run, and agree on the master, whose replicas all others are."""
+        if any(server.stopped for server in (*self.servers, *self.sentinels)):
+            return False
+        ports = {s.client.sentinel_get_master_addr_by_name(self.name)[1] for s in self.sentinels}
+        masters = [s for s in self.servers if s.core.replication.master is None]
+        followers = [s for s in self.servers if s.core.replication.link_up]
+        return (
+            [s.port for s in masters] == list(ports)
+            and len(followers) == len(self.servers) - 1
+            and all(self._knows_all(s) for s in self.sentinels)
+        )
+
     # --- use --------------------------------------------------------------------------------------------------
 
     @property

@@ -89,6 +89,31 @@ def test_sentinels(redis_sentinel_set):
     assert master.get("a") == b"1"
 """
 
+SESSION_SENTINELS = """
+import pytest
+
+seen = []
+
+
+@pytest.mark.parametrize("n", range(4))
+def test_sentinels(redis_session_sentinel_set, n):
+    found = redis_session_sentinel_set
+    ports = [server.port for server in (*found.servers, *found.sentinels)]
+    seen.append(ports)
+    sentinel = found.sentinel(socket_timeout=5)
+    master = sentinel.master_for("mymaster")
+    assert master.dbsize() == 0 and sentinel.slave_for("mymaster").dbsize() == 0
+    master.set("a", n)
+    assert master.wait(1, 5000) == 1
+    if n == 1:
+        assert seen[0] == ports, "the same servers"
+        found.master.stop()
+    if n == 2:
+        assert seen[1] != ports, "what was broken is new"
+    if n == 3:
+        assert seen[2] == ports
+"""
+
 PYTEST_REDIS = """
 from pytest_redis import factories
 
@@ -117,7 +142,17 @@ def run_pytest(directory: Path, source: str, *args: str, ini: str = "") -> str:
     (directory / "test_it.py").write_text(source)
     (directory / "pytest.ini").write_text("[pytest]\n" + ini)
     command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "--strict-markers"]
-    command += ["-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "pyredis.pytest_plugin", *args]
+    command += [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:asyncio",
+        "-p",
+        "no:hypothesispytest",
+        "-p",
+        "pyredis.pytest_plugin",
+        *args,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -132,6 +167,10 @@ def test_fixtures(tmp_path: Path, workers: str) -> None:
 
 def test_sentinel_set(tmp_path: Path) -> None:
     assert "1 passed" in run_pytest(tmp_path, SENTINELS)
+
+
+def test_sentinel_set_of_the_session(tmp_path: Path) -> None:
+    assert "4 passed" in run_pytest(tmp_path, SESSION_SENTINELS)
 
 
 def test_help_lists_the_fixtures(tmp_path: Path) -> None:

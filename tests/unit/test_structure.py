@@ -44,6 +44,7 @@ LATE_IMPORTS: Final = {
     ("pyredis/embedded/server.py", "pyredis.embedded.connections"): "only those who want a client need redis-py",
     ("pyredis/cli/client/connection.py", "ssl"): "a probe without TLS starts faster",
     ("pyredis/cli/client/formats.py", "json"): "a probe starts faster",
+    ("pyredis/cli/client/options.py", "urllib.parse"): "a probe starts faster",
     ("pyredis/cli/client/interactive.py", "readline"): "not there on Windows",
     ("pyredis/cli/client/main.py", "pyredis.cli.client.interactive"): "a probe starts faster",
     ("pyredis/cli/entry.py", "pyredis.cli.client.main"): "a probe starts faster",

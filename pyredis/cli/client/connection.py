@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pyredis.resp.command import encode_command
@@ -17,31 +16,33 @@ class ConnectionLost(Exception):
     """The server has gone, or what it says is no reply."""
 
 
-@dataclass(slots=True)
 class Reply:
     """``kind`` is the byte that a reply begins with (``b"$"``); nulls of every form are ``b"_"``.
 
     ``value`` is bytes, an int, a bool or None; of an aggregate it is its elements, a map's keys and values in turn.
     """
 
-    kind: bytes
-    value: Any
+    __slots__ = ("kind", "value")
+
+    def __init__(self, kind: bytes, value: Any) -> None:
+        self.kind = kind
+        self.value = value
 
 
-@dataclass(slots=True)
 class Target:
     """Where to connect, and as whom. TLS files are paths."""
 
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str = ""
-    user: str = ""
-    password: str = ""
-    db: int = 0
-    protocol: int = 0
-    """2 or 3 as asked for; 0 = what the server begins with."""
-    tls: dict[str, str] = field(default_factory=dict)
-    use_tls: bool = False
+    def __init__(self) -> None:
+        self.host = "127.0.0.1"
+        self.port = 6379
+        self.path = ""
+        self.user = ""
+        self.password = ""
+        self.db = 0
+        self.protocol = 0
+        """2 or 3 as asked for; 0 = what the server begins with."""
+        self.tls: dict[str, str] = {}
+        self.use_tls = False
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from pyredis.cli.client.connection import Target
 from pyredis.lib.splitargs import split_args
@@ -45,28 +43,28 @@ class UsageError(Exception):
     """The command line cannot be understood; the text says why."""
 
 
-@dataclass(slots=True)
 class Options:
     """What was asked for."""
 
-    target: Target = field(default_factory=Target)
-    words: list[bytes] = field(default_factory=list)
-    form: str = ""
-    """``raw``, ``terminal``, ``csv``, ``json``, ``quoted-json``; empty = by where the output goes."""
-    repeat: int = 1
-    interval: float = 0.0
-    last_from_stdin: bool = False
-    errors_fail: bool = False
-    warn: bool = True
-    password_seen: bool = False
-    element_delimiter: bytes = b"\n"
-    reply_delimiter: bytes = b"\n"
-    quoted_input: bool = False
-    scan: bool = False
-    pattern: bytes = b""
-    count: int = 0
-    help: bool = False
-    version: bool = False
+    def __init__(self) -> None:
+        self.target = Target()
+        self.words: list[bytes] = []
+        self.form = ""
+        """``raw``, ``terminal``, ``csv``, ``json``, ``quoted-json``; empty = by where the output goes."""
+        self.repeat = 1
+        self.interval = 0.0
+        self.last_from_stdin = False
+        self.errors_fail = False
+        self.warn = True
+        self.password_seen = False
+        self.element_delimiter = b"\n"
+        self.reply_delimiter = b"\n"
+        self.quoted_input = False
+        self.scan = False
+        self.pattern = b""
+        self.count = 0
+        self.help = False
+        self.version = False
 
 
 def parse(args: list[str]) -> Options:
@@ -145,8 +143,7 @@ def _take_value(options: Options, name: str, value: str) -> bool:
         elif name == "-s":
             target.path = value
         elif name == "-u":
-            _take_uri(target, value)
-            options.password_seen = options.password_seen or bool(urlsplit(value).password)
+            options.password_seen |= _take_uri(target, value)
         elif name in ("-a", "--pass"):
             target.password, options.password_seen = value, True
         elif name == "--user":
@@ -174,7 +171,10 @@ def _take_value(options: Options, name: str, value: str) -> bool:
     return True
 
 
-def _take_uri(target: Target, uri: str) -> None:
+def _take_uri(target: Target, uri: str) -> bool:
+    """``redis://user:password@host:port/db``; whether there is a password in it. Raises UsageError."""
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(uri)
     if parts.scheme not in ("redis", "rediss"):
         raise UsageError("Invalid URI scheme")
@@ -189,3 +189,4 @@ def _take_uri(target: Target, uri: str) -> None:
         target.password = unquote(parts.password)
     if parts.path.strip("/"):
         target.db = int(parts.path.strip("/"))
+    return bool(parts.password)
