@@ -10,6 +10,12 @@ from pyredis.lib.heap import system_memory
 _UNLIMITED: Final = 1 << 60
 """Version 1 writes no limit as a number about as large as there are."""
 
+_USAGE: Final = {
+    "memory.max": ("memory.current", b"inactive_file"),
+    "memory.limit_in_bytes": ("memory.usage_in_bytes", b"total_inactive_file"),
+}
+"""File of a limit → the one of what is used, and the field of memory.stat that tells what of it can be given up."""
+
 
 def memory_limit(root: Path = Path("/")) -> int:
     """The smallest limit in force, in bytes; 0 where none is known. ``root`` is where the system's files are."""
@@ -18,24 +24,23 @@ def memory_limit(root: Path = Path("/")) -> int:
     return min([*found, *([machine] if machine else [])], default=0)
 
 
-def available_memory() -> int:
-    """Bytes that this process could still get before the machine, or its control group, is full; -1 if nobody tells."""
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that this process could still get before the machine, or one of its control groups, is full.
+
+    What is cached of files counts as free. -1 if nobody tells.
+    """
     found = []
     try:
-        with open("/proc/meminfo", "rb") as file:
-            found += [int(line.split()[1]) << 10 for line in file if line.startswith(b"MemAvailable:")]
+        lines = (root / "proc/meminfo").read_bytes().splitlines()
+        found += [int(line.split()[1]) << 10 for line in lines if line.startswith(b"MemAvailable:")]
     except (OSError, ValueError, IndexError):
         pass  # not on this system
-    try:
-        with open("/sys/fs/cgroup/memory.max", "rb") as file:
-            limit = int(file.read())  # "max" is a ValueError
-        with open("/sys/fs/cgroup/memory.current", "rb") as file:
-            used = int(file.read())
-        with open("/sys/fs/cgroup/memory.stat", "rb") as file:
-            used -= sum(int(line.split()[1]) for line in file if line.startswith(b"inactive_file "))
-        found.append(max(limit - used, 0))
-    except (OSError, ValueError, IndexError):
-        pass  # no limit
+    for path in _limit_files(root):
+        if 0 < (limit := _read(path)) < _UNLIMITED:
+            usage, cached = _USAGE[path.name]
+            used = _read(path.with_name(usage))
+            if used:
+                found.append(max(limit - used + _field(path.with_name("memory.stat"), cached), 0))
     return min(found, default=-1)
 
 
@@ -70,4 +75,13 @@ def _read(path: Path) -> int:
     try:
         return int(path.read_text())
     except (OSError, ValueError):
+        return 0
+
+
+def _field(path: Path, name: bytes) -> int:
+    """A number of a file of names and numbers; 0 if it is not there."""
+    try:
+        rows = [line.split() for line in path.read_bytes().splitlines()]
+        return next((int(row[1]) for row in rows if row[0] == name), 0)
+    except (OSError, ValueError, IndexError):
         return 0

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 CAN_FORK: Final = hasattr(os, "fork")
 _REPORT: Final = struct.Struct("<qq")
 """Keys written so far; bytes of memory that copying has cost, -1 where that was not looked at."""
-_ALWAYS_ENOUGH: Final = 64 << 20
 _REPORT_SECONDS: Final = 0.1
 _COW_SECONDS: Final = 1.0
 """Asking for the memory takes the kernel a moment when there is much of it."""
@@ -41,7 +40,7 @@ def use_fork(server: Server) -> bool:
     if not CAN_FORK:
         return False
     needed, free = rss(), available_memory()
-    if needed < _ALWAYS_ENOUGH or free < 0 or free >= needed:
+    if free < 0 or free >= needed:
         return True
     server.log.notice(
         f"{free >> 20} MB of memory are free, and a child could need {needed >> 20} MB: writing in slices instead"

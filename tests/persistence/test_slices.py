@@ -262,7 +262,6 @@ def test_where_there_is_no_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             for name, value in (
                 ("CAN_FORK", False),
                 ("available_memory", lambda: 1 << 20),
-                ("_ALWAYS_ENOUGH", 0),
             ):
                 monkeypatch.setattr(child, name, value)
                 if name == "available_memory":

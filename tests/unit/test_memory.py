@@ -11,7 +11,7 @@ from pyredis.core.memory_meter import Meter
 from pyredis.core.option_kinds import MemoryLimit, is_automatic
 from pyredis.keyspace.evict import Victims
 from pyredis.lib.heap import Heap, report_by_stderr, system_memory
-from pyredis.lib.memory_limit import memory_limit
+from pyredis.lib.memory_limit import available_memory, memory_limit
 from tests.support.local import LocalServer, call
 
 MB = 1 << 20
@@ -88,6 +88,33 @@ def test_limits_of_control_groups_version_1(tmp_path: Path) -> None:
     assert memory_limit(tmp_path) == system_memory()
     write(tmp_path, "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", f"{32 * MB}\n")
     assert memory_limit(tmp_path) == 32 * MB
+
+
+def test_what_is_left_of_the_limits(tmp_path: Path) -> None:
+    """The fullest group decides, and what of it is cached files is free."""
+    assert available_memory(tmp_path) == -1
+    write(tmp_path, "proc/meminfo", "MemTotal: 999999 kB\nMemAvailable: 204800 kB\n")
+    assert available_memory(tmp_path) == 200 * MB
+    write(tmp_path, "proc/self/cgroup", "0::/a/b\n")
+    for path, limit, used in (("a", 100 * MB, 30 * MB), ("a/b", 90 * MB, 60 * MB)):
+        write(tmp_path, f"sys/fs/cgroup/{path}/memory.max", f"{limit}\n")
+        write(tmp_path, f"sys/fs/cgroup/{path}/memory.current", f"{used}\n")
+    assert available_memory(tmp_path) == 30 * MB
+    write(tmp_path, "sys/fs/cgroup/a/b/memory.stat", f"anon 1\nfile 7\ninactive_file {5 * MB}\n")
+    assert available_memory(tmp_path) == 35 * MB
+    write(tmp_path, "sys/fs/cgroup/a/b/memory.current", f"{300 * MB}\n")
+    assert available_memory(tmp_path) == 0
+
+
+def test_what_is_left_of_the_limits_version_1(tmp_path: Path) -> None:
+    write(tmp_path, "proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/docker/abc\n")
+    group = "sys/fs/cgroup/memory/docker/abc"
+    write(tmp_path, f"{group}/memory.limit_in_bytes", f"{128 * MB}\n")
+    write(tmp_path, f"{group}/memory.usage_in_bytes", f"{100 * MB}\n")
+    write(tmp_path, f"{group}/memory.stat", f"cache 0\ninactive_file 1\ntotal_inactive_file {2 * MB}\n")
+    assert available_memory(tmp_path) == 30 * MB
+    write(tmp_path, f"{group}/memory.limit_in_bytes", "9223372036854771712\n")
+    assert available_memory(tmp_path) == -1
 
 
 def test_maxmemory_auto() -> None:
