@@ -38,7 +38,7 @@ def _eval(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
         c.server.feed_monitors(c, argv)  # before the commands of the script
     keys = count_keys(argv)
     engine = engine_of(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.evaluated(argv[1]), keys, argv, read_only)
+    return engine.turns.run(c, argv, engine.run, c, engine.evaluated(argv[1]), keys, argv, read_only)
 
 
 def _evalsha(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
@@ -48,7 +48,7 @@ def _evalsha(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
         raise CommandError(NOSCRIPT)
     keys = count_keys(argv)
     engine = engine_of(c)
-    return engine.turns.run(c, argv, engine.run_script, c, engine.known(argv[1]), keys, argv, read_only)
+    return engine.turns.run(c, argv, engine.run, c, engine.known(argv[1]), keys, argv, read_only)
 
 
 @command(

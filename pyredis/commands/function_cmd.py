@@ -56,7 +56,7 @@ def _call(c: Client, argv: list[bytes], read_only: bool) -> bytes | None:
     if function is None:
         raise CommandError(b"ERR Function not found")
     keys = count_keys(argv, b"ERR Bad number of keys provided")
-    return engine.turns.run(c, argv, engine.run_function, c, function, keys, argv, read_only)
+    return engine.turns.run(c, argv, engine.run, c, function, keys, argv, read_only)
 
 
 @command(

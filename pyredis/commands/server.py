@@ -19,7 +19,7 @@ from pyredis.core.command import (
 from pyredis.core.propagate import prevent
 from pyredis.core.shutdown import shut_down, shutdown_flags
 from pyredis.resp.errors import CommandError
-from pyredis.resp.reply import OK, bulk_array, error
+from pyredis.resp.reply import OK, error
 
 
 @command(
@@ -33,8 +33,9 @@ from pyredis.resp.reply import OK, bulk_array, error
     tips=(b"nondeterministic_output",),
 )
 def time_command(c: Client, argv: list[bytes]) -> bytes | None:
-    usec = int(c.server.clock.time() * 1e6)
-    return bulk_array([b"%d" % (usec // 1_000_000), b"%d" % (usec % 1_000_000)])
+    seconds, usec = divmod(int(c.server.clock.time() * 1e6), 1_000_000)
+    whole, rest = b"%d" % seconds, b"%d" % usec
+    return b"*2\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(whole), whole, len(rest), rest)
 
 
 _FAILED = b"ERR Errors trying to SHUTDOWN. Check logs."

@@ -47,7 +47,9 @@ def get_int(text: bytes, message: bytes = NOT_AN_INTEGER) -> int:
 
 def count_keys(argv: list[bytes], message: bytes = NOT_AN_INTEGER) -> int:
     """How many keys EVAL and its like are given: their second argument. The message is for what is no number."""
-    count = get_int(argv[2], message)
+    count = _SMALL.get(argv[2])
+    if count is None:
+        count = get_int(argv[2], message)
     if count > len(argv) - 3:
         raise CommandError(b"ERR Number of keys can't be greater than number of args")
     if count < 0:

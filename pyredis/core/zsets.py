@@ -16,6 +16,8 @@ from pyredis.resp.reply import NULL, ZERO, array_header, bulk, bulk_array, doubl
 
 def parse_score_bound(text: bytes) -> tuple[float, bool]:
     """``(5`` → (5.0, exclusive)."""
+    if len(text) < 16 and text.isdigit():
+        return float(text), False  # the usual case
     exclusive = text[:1] == b"("
     value = strtod_lenient(text[1:] if exclusive else text)
     if value is None:

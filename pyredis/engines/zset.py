@@ -178,6 +178,8 @@ class ZSetObj:
         if low > high:
             return 0, 0
         order = self.ordered()
+        if not order.size or high < order.scores[0][0]:
+            return 0, 0  # nothing is old enough, as a limiter of rates finds it most of the time
         c1, i1 = order.locate_score(low, low_ex)
         c2, i2 = order.locate_score(high, not high_ex)
         first = order.rank_at(c1, i1)

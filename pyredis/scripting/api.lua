@@ -90,6 +90,10 @@ local function packed(arguments)
   return concat(sizes, ","), concat(arguments)
 end
 
+local function zero_text(value)
+  return value == 0 and (1 / value > 0 and "0" or "-0") or value
+end
+
 -- redis.call and redis.pcall. Zeros are frequent in third and fourth place, and Python cannot see their sign.
 local function caller(raise)
   local settle = settler(raise)
@@ -98,12 +102,17 @@ local function caller(raise)
     if count_memory("count") > soft_limit then
       error("not enough memory", 0)
     elseif count > 0 and count < MANY then
-      local _, _, third, fourth = ...
+      local first, second, third, fourth = ...
+      local value
       if third ~= 0 and fourth ~= 0 then
-        local value = settle(host_call(...))
-        if value ~= again then
-          return value
-        end
+        value = settle(host_call(...))
+      elseif count == 3 then
+        value = settle(host_call(first, second, zero_text(third)))
+      else
+        value = settle(host_call(first, second, zero_text(third), zero_text(fourth), select(5, ...)))
+      end
+      if value ~= again then
+        return value
       end
     end
     local arguments, refusal = as_strings(...)

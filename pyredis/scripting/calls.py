@@ -37,6 +37,8 @@ _ASKED: Final = CLIENT_TRACKING | CLIENT_NO_TOUCH
 """Flags of a caller of whose script every command takes the path with all checks."""
 _EXACT: Final = 10**17
 """Numbers below it have all their digits as a C ``%.17g`` of a double."""
+_NOTABLE_NS: Final = 20_000
+"""How long a command takes that is no entry of the slow log, nor a reason to look at the clock: ``tick`` will."""
 _CAREFUL: Final = CMD_WRITE | CMD_NOSCRIPT
 
 NEVER: Final = 1 << 63
@@ -83,9 +85,11 @@ class Calls:
         """A script of this client begins; ``allow_oom``: it may take memory although there is none."""
         c, server = self.client, self.server
         c.db, c.user, c.resp = caller.db, caller.user, 2
-        self.caller, self.read_only, self.wrote, self.failed, self.targets = caller, read_only, False, False, _REPL_ALL
+        self.caller, self.read_only = caller, read_only
+        self.wrote = self.failed = False
+        self.targets = _REPL_ALL
         eviction = server.eviction
-        self.out_of_memory = bool(eviction.limit) and not allow_oom and eviction.out_of_memory()
+        self.out_of_memory = eviction.limit != 0 and not allow_oom and eviction.out_of_memory()
         self.fast = EMPTY if server.gates or caller.flags & _ASKED else caller.user.fast
 
     def end(self) -> None:
@@ -151,14 +155,15 @@ class Calls:
                 unit = elapsed >> UNIT_BITS
                 histogram = cmd.histogram
                 histogram[unit] = histogram.get(unit, 0) + 1
-                if elapsed > server.slowlog_threshold_ns:
-                    server.slow_command(c, cmd, argv, elapsed)
                 if server.feeders:
                     after_command(c, argv, dirty)
-                if started > self.leave_at:
-                    self.on_long()
-                    if self.kill:
-                        return KILLED
+                if elapsed > _NOTABLE_NS:
+                    if elapsed > server.slowlog_threshold_ns:
+                        server.slow_command(c, cmd, argv, elapsed)
+                    if started > self.leave_at:
+                        self.on_long()
+                        if self.kill:
+                            return KILLED
                 # What `convert` does with the most frequent replies, without the call.
                 if reply is OK:
                     return True

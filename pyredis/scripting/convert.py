@@ -55,6 +55,8 @@ class Converter:
     def convert(self, reply: bytes, resp: int) -> Value:
         """The value of an encoded reply in the protocol that the script chose."""
         kind = reply[0]
+        if kind == 42 and resp == 2 and len(reply) < LARGE and b"\r\n+" not in reply and b"\r\n-" not in reply:  # *
+            return self._plain(reply)
         if kind == 36:  # $
             if len(reply) > LARGE and not self._has_room(len(reply)):
                 return OUT_OF_MEMORY

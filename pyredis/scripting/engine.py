@@ -47,17 +47,15 @@ class Script(Code):
 
     __slots__ = ("loaded", "size")
 
-    def __init__(self, sha: bytes, handle: int, flags: int, size: int) -> None:
-        super().__init__(sha, handle, flags)
-        self.size = size
+    def __init__(self, sha: bytes, interpreter: Interpreter, handle: int, flags: int) -> None:
+        super().__init__(sha, interpreter, handle, flags)
+        self.size = 0
         self.loaded = False
 
 
 def engine_of(c: Client) -> Engine:
     """The engine of the client's server."""
-    engine = c.server.scripts
-    assert isinstance(engine, Engine)
-    return engine
+    return c.server.scripts  # type: ignore[return-value]  # an assertion would cost more than all else here
 
 
 class Engine(Scripts):
@@ -150,11 +148,13 @@ class Engine(Scripts):
         if script is not None:
             return script
         flags, text = script_flags(body)
+        interpreter = self._started()
         try:
-            handle = self._started().compile(text)
+            handle = interpreter.compile(text)
         except CompileError as e:
             raise CommandError(b"ERR Error compiling script (new function): " + sanitize(e.message)) from e
-        script = self.scripts[sha] = Script(sha, handle, flags, len(body))
+        script = self.scripts[sha] = Script(sha, interpreter, handle, flags)
+        script.size = len(body)
         self._bytes += len(body)
         return script
 
@@ -167,7 +167,7 @@ class Engine(Scripts):
             oldest = self.scripts.pop(next(iter(evaluated)))
             del evaluated[oldest.name]
             self._bytes -= oldest.size
-            self._started().forget(oldest.handle)
+            oldest.interpreter.forget(oldest.handle)
             self.evicted += 1
 
     def _started(self) -> Interpreter:
@@ -187,22 +187,11 @@ class Engine(Scripts):
 
     # --- running ----------------------------------------------------------------------------------------------
 
-    def run_script(self, c: Client, script: Script, keys: int, argv: list[bytes], read_only: bool) -> bytes:
-        """Run a script for the command ``argv``: its reply. ``read_only``: EVAL_RO. Raises CommandError."""
-        if script.flags != COMPATIBLE or self.server.gates:
-            self._may_run(script.flags, read_only)
-        return self._run(c, self._started(), script, keys, argv, read_only)
-
-    def run_function(self, c: Client, function: Function, keys: int, argv: list[bytes], read_only: bool) -> bytes:
-        """Run a function for the command ``argv``, as :meth:`run_script` runs a script."""
-        self._may_run(function.flags, read_only)
-        return self._run(c, self._started_functions(), function, keys, argv, read_only)
-
-    def _run(
-        self, c: Client, interpreter: Interpreter, code: Code, keys: int, argv: list[bytes], read_only: bool
-    ) -> bytes:
-        server, calls = self.server, self.calls
-        flags = code.flags
+    def run(self, c: Client, code: Code, keys: int, argv: list[bytes], read_only: bool) -> bytes:
+        """Run a script or function for the command ``argv``: its reply. ``read_only``: EVAL_RO. Raises CommandError."""
+        server, calls, flags = self.server, self.calls, code.flags
+        if flags != COMPATIBLE or server.gates:
+            self._may_run(flags, read_only)
         calls.begin(c, read_only or flags & NO_WRITES != 0, flags & ALLOW_OOM != 0)
         self._began = began = perf_counter_ns()
         if not server.nesting:
@@ -211,7 +200,7 @@ class Engine(Scripts):
         self.running, self._call = code, argv
         server.nesting += 1
         try:
-            result = interpreter.run(code.handle, c.resp, keys, argv[3:])
+            result = code.interpreter.run(code.handle, c.resp, keys, argv[3:])
         finally:
             server.nesting -= 1
             self.running = None

@@ -26,10 +26,10 @@ class Function(Code):
 
     __slots__ = ("description", "library")
 
-    def __init__(self, name: bytes, handle: int, description: bytes | None, flags: int, library: bytes) -> None:
-        super().__init__(name, handle, flags)
-        self.description = description
-        self.library = library
+    def __init__(self, name: bytes, interpreter: Interpreter, handle: int, flags: int) -> None:
+        super().__init__(name, interpreter, handle, flags)
+        self.description: bytes | None = None
+        self.library = b""
 
     def flag_names(self) -> list[bytes]:
         """The flags as words."""
@@ -175,7 +175,9 @@ class FunctionLibraries(Libraries):
             bits = 0
             for flag in flags.split(b",") if flags else ():
                 bits |= FLAG_NAMES[flag]
-            library.functions.append(Function(one, handle, description or None, bits, name))
+            function = Function(one, interpreter, handle, bits)
+            function.description, function.library = description or None, name
+            library.functions.append(function)
         if not library.functions:
             raise CommandError(b"ERR No functions registered")
         return library

@@ -43,15 +43,16 @@ class CompileError(Exception):
 
 
 class Code:
-    """What an interpreter has compiled: ``handle`` stands for it there, ``name`` is what errors call it.
+    """What ``interpreter`` has compiled: ``handle`` stands for it there, ``name`` is what errors call it.
 
     ``flags`` say what it has declared (see ``shebang``).
     """
 
-    __slots__ = ("flags", "handle", "name")
+    __slots__ = ("flags", "handle", "interpreter", "name")
 
-    def __init__(self, name: bytes, handle: int, flags: int) -> None:
+    def __init__(self, name: bytes, interpreter: Interpreter, handle: int, flags: int) -> None:
         self.name = name
+        self.interpreter = interpreter
         self.handle = handle
         self.flags = flags
 
@@ -169,12 +170,13 @@ class Interpreter:
 
     def run(self, handle: int, resp: int, keys: int, arguments: list[bytes]) -> Any:
         """Run a script: a string or number that it returned, or a tuple as ``api.lua`` delivers it."""
-        if arguments and (size := sum(map(len, arguments))) > _LARGE and not self.has_room(2 * size):
-            return None, None, b"ERR not enough memory"
-        if len(arguments) > _AT_ONCE:
-            for at in range(0, len(arguments), _AT_ONCE):
-                self._push(*arguments[at : at + _AT_ONCE])
-            arguments = []
+        if arguments:
+            if (size := sum(map(len, arguments))) > _LARGE and not self.has_room(2 * size):
+                return None, None, b"ERR not enough memory"
+            if len(arguments) > _AT_ONCE:
+                for at in range(0, len(arguments), _AT_ONCE):
+                    self._push(*arguments[at : at + _AT_ONCE])
+                arguments = []
         try:
             result = self._run(handle, resp, keys, *arguments)
         except self._failure:  # memory, in the few lines around a script
