@@ -7,11 +7,12 @@ local sandbox, encode, soft_limit, config, host = ...
 local error, pcall, select, tonumber, tostring, type, unpack, xpcall =
   error, pcall, select, tonumber, tostring, type, unpack, xpcall
 local count_memory, format, floor, concat = collectgarbage, string.format, math.floor, table.concat
-local pairs, rawget, rawset, setfenv = pairs, rawget, rawset, setfenv
+local rawget, rawset = rawget, rawset
 local host_call, host_packed, host_acl, host_log = host.call, host.packed, host.acl, host.log
 local host_setresp, host_set_repl, host_sha1 = host.setresp, host.set_repl, host.sha1
 local locate, load_text, finish = sandbox.locate, sandbox.load, sandbox.finish
-local exempt, ours, reals = sandbox.exempt, sandbox.ours, sandbox.reals
+local exempt, reals = sandbox.exempt, sandbox.reals
+local copy, readonly = sandbox.copy, sandbox.readonly
 
 local ERROR, STATUS, ARRAY, AGAIN, OUT_OF_MEMORY, KILLED, TRUE = 1, 2, 3, 4, 5, 7, 8
 local BAD_ARGUMENTS = "ERR Lua redis lib command arguments must be strings or integers"
@@ -247,20 +248,13 @@ local eval_only = {
   end,
 }
 
-local function copy(some, more)
-  local new = {}
-  for name, value in pairs(some) do
-    new[name] = value
+-- A library of these functions, for scripts.
+local function library(...)
+  local content = {}
+  for at = 1, select("#", ...) do
+    copy(select(at, ...), content)
   end
-  for name, value in pairs(more or {}) do
-    new[name] = value
-  end
-  for _, value in pairs(new) do
-    if type(value) == "function" then
-      ours[value] = "C"
-    end
-  end
-  return new
+  return readonly(content)
 end
 
 -- Running -------------------------------------------------------------------------------------------------------
@@ -277,7 +271,6 @@ local function on_error(failure)
   end
   return failure
 end
-ours[on_error] = "Lua"
 
 local waiting  -- arguments that are too many for one call
 local functions = {}  -- handle → function
@@ -364,8 +357,8 @@ local function split(count, ...)
   return keys, arguments
 end
 
-local globals, content = sandbox.make_globals({
-  redis = sandbox.readonly(copy(redis, eval_only)), __redis__err__handler = on_error, KEYS = {}, ARGV = {},
+local _, content = sandbox.make_globals({
+  redis = library(redis, eval_only), __redis__err__handler = on_error, KEYS = {}, ARGV = {},
 })
 
 local function outcome(ok, result, client)
@@ -377,7 +370,7 @@ local function outcome(ok, result, client)
 end
 exempt[outcome] = true
 
-local api = {redis = redis, copy = copy, add = add, on_error = on_error}
+local api = {redis = redis, library = library, add = add, on_error = on_error}
 
 -- Compiles a script: its handle, or nil and an error's text.
 function api.compile(text)
@@ -385,7 +378,7 @@ function api.compile(text)
   if not chunk then
     return nil, failure
   end
-  return add(setfenv(chunk, globals))
+  return add(chunk)
 end
 
 function api.forget(handle)

@@ -6,7 +6,7 @@ local sandbox, api = ...
 local error, getmetatable, next, setmetatable, tostring, type, xpcall =
   error, getmetatable, next, setmetatable, tostring, type, xpcall
 local find, concat, select = string.find, table.concat, select
-local readonly, undefined, finish, ours = sandbox.readonly, sandbox.undefined, sandbox.finish, sandbox.ours
+local readonly, undefined, finish = sandbox.readonly, sandbox.undefined, sandbox.finish
 
 local BAD_NAME = "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one "
   .. "character long"
@@ -101,7 +101,6 @@ local function register_function(...)
   loading[found.function_name] = true
   loading[#loading + 1] = found
 end
-ours[register_function] = "C"
 
 -- While a library is loaded.
 local early_redis = {register_function = register_function}
@@ -113,7 +112,7 @@ end
 setmetatable(early_redis, {__index = undefined})
 local early = setmetatable({redis = readonly(early_redis)}, {__index = undefined})
 
-local globals, content = sandbox.make_globals({redis = readonly(api.copy(api.redis))})
+local globals, content = sandbox.make_globals({redis = api.library(api.redis)})
 local environment = getmetatable(globals)
 
 -- Loads a library: how many functions it registered, and of each the name, a handle, the description (or false) and

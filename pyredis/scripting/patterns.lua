@@ -43,8 +43,6 @@ local function item_end(pattern, at)
   return at
 end
 
-local known, count_known = {}, 0
-
 -- How often a pattern may go through the subject, as a power of its length; nil if it has too many repeats. And whether
 -- C could refuse it.
 local function examine(pattern)

@@ -16,13 +16,8 @@ local function one_line(text)
   return (gsub(text, "[\r\n]", " "))
 end
 
--- As C's %.17g has it, but for the shortest digits that are the same number.
-local function double_text(number)
-  return format("%.17g", number)
-end
-
 local function double(number, resp)
-  local text = double_text(number)
+  local text = format("%.17g", number)
   if resp == 3 then
     return "," .. text .. "\r\n"
   end

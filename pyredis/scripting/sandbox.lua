@@ -24,10 +24,15 @@ local READONLY = "Attempt to modify a readonly table"
 local OUT_OF_MEMORY = "not enough memory"
 local HOOK_COUNT = 100000
 
-local arg_error = common.arg_error
+local arg_error, type_error, check_string, check_number =
+  common.arg_error, common.type_error, common.check_string, common.check_number
 
-local function got(position, value, count)
-  return count < position and "no value" or type(value)
+local function copy(content, into)
+  into = into or {}
+  for name, value in next, content do
+    into[name] = value
+  end
+  return into
 end
 
 -- Stand-ins -----------------------------------------------------------------------------------------------------
@@ -86,7 +91,7 @@ function base.setmetatable(...)
   local object, meta = ...
   local count = select("#", ...)
   if type(object) ~= "table" then
-    arg_error(1, "table expected, got " .. got(1, object, count))
+    type_error(1, "table", object, count)
   elseif count < 2 or (meta ~= nil and type(meta) ~= "table") then
     arg_error(2, "nil or table expected")
   elseif reals[object] then
@@ -105,7 +110,7 @@ end
 function base.next(...)
   local object, key = ...
   if type(object) ~= "table" then
-    arg_error(1, "table expected, got " .. got(1, object, select("#", ...)))
+    type_error(1, "table", object, select("#", ...))
   end
   return next(reals[object] or object, key)
 end
@@ -113,7 +118,7 @@ end
 function base.pairs(...)
   local object = ...
   if type(object) ~= "table" then
-    arg_error(1, "table expected, got " .. got(1, object, select("#", ...)))
+    type_error(1, "table", object, select("#", ...))
   elseif reals[object] then
     return next_of_stand_in, object, nil
   end
@@ -124,7 +129,7 @@ function base.rawget(...)
   local object, key = ...
   local count = select("#", ...)
   if type(object) ~= "table" then
-    arg_error(1, "table expected, got " .. got(1, object, count))
+    type_error(1, "table", object, count)
   elseif count < 2 then
     arg_error(2, "value expected")
   end
@@ -135,7 +140,7 @@ function base.rawset(...)
   local object, key, value = ...
   local count = select("#", ...)
   if type(object) ~= "table" then
-    arg_error(1, "table expected, got " .. got(1, object, count))
+    type_error(1, "table", object, count)
   elseif count < 2 then
     arg_error(2, "value expected")
   elseif count < 3 then
@@ -193,18 +198,13 @@ local OPTIONS = {stop = 0, restart = 0, collect = true, count = true, step = tru
 
 function base.collectgarbage(...)
   local option, argument = ...
-  if option == nil then
-    option = "collect"
-  elseif type(option) ~= "string" and type(option) ~= "number" then
-    arg_error(1, "string expected, got " .. type(option))
-  elseif OPTIONS[option] == nil then
+  option = option == nil and "collect" or check_string(1, option, 1)
+  if OPTIONS[option] == nil then
     arg_error(1, "invalid option '" .. option .. "'")
   end
-  if argument ~= nil and not tonumber(argument) then
-    arg_error(2, "number expected, got " .. type(argument))
-  end
+  argument = argument ~= nil and check_number(2, argument, 2) or 0
   if OPTIONS[option] == true then
-    return collectgarbage(option, argument and tonumber(argument) or 0)
+    return collectgarbage(option, argument)
   end
   return OPTIONS[option]
 end
@@ -241,32 +241,27 @@ local function load_text(text, name)
   return setfenv(chunk, globals)
 end
 
+-- The name of a chunk, as an argument in second place.
+local function check_name(name)
+  if name ~= nil then
+    name = check_string(2, name, 2, 3)
+  end
+  return name
+end
+
 function base.loadstring(...)
   local text, name = ...
-  local count = select("#", ...)
-  if type(text) == "number" then
-    text = tostring(text)
-  elseif type(text) ~= "string" then
-    arg_error(1, "string expected, got " .. got(1, text, count))
-  end
-  if type(name) == "number" then
-    name = tostring(name)
-  elseif name ~= nil and type(name) ~= "string" then
-    arg_error(2, "string expected, got " .. type(name))
-  end
+  text = check_string(1, text, select("#", ...))
+  name = check_name(name)
   return load_text(text, name)
 end
 
 function base.load(...)
   local reader, name = ...
   if type(reader) ~= "function" then
-    arg_error(1, "function expected, got " .. got(1, reader, select("#", ...)))
+    type_error(1, "function", reader, select("#", ...))
   end
-  if type(name) == "number" then
-    name = tostring(name)
-  elseif name ~= nil and type(name) ~= "string" then
-    arg_error(2, "string expected, got " .. type(name))
-  end
+  name = check_name(name)
   local pieces = {}
   while true do
     local ok, piece = pcall(reader)
@@ -287,23 +282,18 @@ end
 
 -- Tables --------------------------------------------------------------------------------------------------------
 
-local tables = {}
-for name, value in pairs(table) do
-  tables[name] = value
-end
+local tables = copy(table)
 
 function tables.insert(...)
   local object = ...
   local count = select("#", ...)
   if type(object) ~= "table" then
-    arg_error(1, "table expected, got " .. got(1, object, count))
+    type_error(1, "table", object, count)
   elseif reals[object] then
     error(READONLY, 0)
   elseif count == 3 then
     local _, position = ...
-    if not tonumber(position) then
-      arg_error(2, "number expected, got " .. type(position))
-    end
+    check_number(2, position, count)
   elseif count ~= 2 then
     error("wrong number of arguments to 'insert'", 2)
   end
@@ -314,33 +304,23 @@ function tables.foreach(...)
   local object, visit = ...
   local count = select("#", ...)
   if type(object) ~= "table" then
-    arg_error(1, "table expected, got " .. got(1, object, count))
+    type_error(1, "table", object, count)
   elseif type(visit) ~= "function" then
-    arg_error(2, "function expected, got " .. got(2, visit, count))
+    type_error(2, "function", visit, count)
   end
   return foreach(reals[object] or object, visit)
 end
 
 -- Strings -------------------------------------------------------------------------------------------------------
 
-local strings = {}
-for name, value in pairs(string) do
-  strings[name] = value
-end
+local strings = copy(string)
 
 -- C's repeats nothing a billion times, and piece by piece.
 function strings.rep(...)
   local text, times = ...
   local count = select("#", ...)
-  if type(text) == "number" then
-    text = tostring(text)
-  elseif type(text) ~= "string" then
-    arg_error(1, "string expected, got " .. got(1, text, count))
-  end
-  local number = tonumber(times)
-  if not number or (type(times) ~= "number" and type(times) ~= "string") then
-    arg_error(2, "number expected, got " .. got(2, times, count))
-  end
+  text = check_string(1, text, count)
+  local number = check_number(2, times, count)
   if number ~= number or number >= 2147483648 then
     number = number == number and #text > 0 and number or 0
   end
@@ -422,17 +402,22 @@ matcher("gmatch", string.gmatch, patterns.gmatch, function()
   return true
 end)
 strings.gfind = strings.gmatch
+local REPLACEMENTS = {string = true, number = true, ["function"] = true, table = true}
 matcher("gsub", gsub, patterns.gsub, function(with, most)
-  return (type(with) == "string" or type(with) == "number") and is_start(most)
+  return REPLACEMENTS[type(with)] and is_start(most)
 end)
 
-local ours = {}  -- functions that are not the script's: they cannot be dumped
+-- Whether the function is none of a script's: all others are C's in Redis, and most are Lua's here.
+local function is_ours(body)
+  local info = getinfo(body, "S")
+  return info.what == "C" or sources[info.source]
+end
 
 function strings.dump(...)
   local chunk = ...
   if type(chunk) ~= "function" then
-    arg_error(1, "function expected, got " .. got(1, chunk, select("#", ...)))
-  elseif ours[chunk] then
+    type_error(1, "function", chunk, select("#", ...))
+  elseif is_ours(chunk) then
     error("unable to dump given function", 2)
   end
   return dump(chunk)
@@ -477,14 +462,11 @@ local function die()
   throw_killed()
 end
 
-local coroutines = {}
-for name, value in pairs(coroutine) do
-  coroutines[name] = value
-end
+local coroutines = copy(coroutine)
 
-local function check_body(body, count)
-  if type(body) ~= "function" or ours[body] == "C" then
-    return "Lua function expected"
+local function check_body(body)
+  if type(body) ~= "function" or is_ours(body) then
+    arg_error(1, "Lua function expected", 3)
   end
 end
 
@@ -500,10 +482,7 @@ end
 
 function coroutines.create(...)
   local body = ...
-  local fault = check_body(body, select("#", ...))
-  if fault then
-    arg_error(1, fault)
-  end
+  check_body(body)
   local thread = new_thread(body)
   return thread
 end
@@ -534,10 +513,7 @@ end
 
 function coroutines.wrap(...)
   local body = ...
-  local fault = check_body(body, select("#", ...))
-  if fault then
-    arg_error(1, fault)
-  end
+  check_body(body)
   local thread = new_thread(body)
   return function(...)
     return results(resume(thread, ...))
@@ -548,29 +524,12 @@ sethook(hook, "", HOOK_COUNT)
 
 -- Together ------------------------------------------------------------------------------------------------------
 
-local maths = {}
-for name, value in pairs(math) do
-  maths[name] = value
-end
+local maths = copy(math)
 maths.random, maths.randomseed = random or maths.random, randomseed or maths.randomseed
-
-local function mark(content)
-  for _, value in pairs(content) do
-    if type(value) == "function" then
-      local what = getinfo(value, "S").what
-      ours[value] = what == "C" and "C" or "Lua"
-    end
-  end
-end
 
 base.string, base.table, base.math, base.coroutine =
   readonly(strings), readonly(tables), readonly(maths), readonly(coroutines)
-mark(base)
-for _, content in pairs {strings, tables, maths, coroutines} do
-  mark(content)
-end
-for name, content in pairs(libraries) do
-  mark(content)
+for name, content in next, libraries do
   base[name] = readonly(content)
 end
 string_facade = readonly({__index = base.string})
@@ -578,13 +537,7 @@ getmetatable("").__index = strings
 
 -- Globals for scripts: everything above, and `more`.
 local function make_globals(more)
-  local content = {}
-  for name, value in pairs(base) do
-    content[name] = value
-  end
-  for name, value in pairs(more) do
-    content[name] = value
-  end
+  local content = copy(more, copy(base))
   local stand_in = new_globals(content)
   content._G = stand_in
   globals = stand_in
@@ -634,7 +587,7 @@ local function seal()
 end
 
 return {
-  die = die, exempt = exempt, finish = finish, load = load_text, locate = locate, make_globals = make_globals,
-  new_globals = new_globals, ours = ours, readonly = readonly, reals = reals, seal = seal,
+  copy = copy, die = die, exempt = exempt, finish = finish, load = load_text, locate = locate,
+  make_globals = make_globals, readonly = readonly, reals = reals, seal = seal,
   undefined = undefined,
 }

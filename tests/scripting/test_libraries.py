@@ -110,9 +110,6 @@ def test_random_numbers_go_on_from_script_to_script(plain: PlainLua, redis: RawC
     draw = "return string.format('%.17g', math.random())"
     compare(plain, redis, ["math.randomseed(-7)", *[draw] * 5])
     assert PlainLua().run(draw).startswith(b"$19\r\n0.39646477363839"), "the first one ever"
-    other = PlainLua()
-    other.libraries.set_random_state(plain.libraries.random_state())
-    assert other.run(draw) == plain.run(draw), "the state can be taken to another interpreter"
 
 
 def test_a_large_document_comes_back(plain: PlainLua, redis: RawClient) -> None:

@@ -30,6 +30,9 @@ ENDLESS = [
     "while true do cjson.decode(cjson.encode({1, 2, 3})) end",
     "local t = {} t[1] = t t[2] = t return t",
     "load(function() return '5' end)",
+    "return ('a'):rep(99):gsub(('a?'):rep(99) .. ('a'):rep(99), function() return 'x' end)",
+    "return ('a'):rep(99):gsub(('a?'):rep(99) .. ('a'):rep(99), {})",
+    "for w in ('a'):rep(99):gmatch(('a?'):rep(99) .. ('a'):rep(99)) do end",
     # Endless coroutines within a loop that catches what ends them, at different distances from its next look.
     *[
         "local function f() while true do end end "

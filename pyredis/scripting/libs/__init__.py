@@ -24,10 +24,10 @@ _BIG_DOUBLE = struct.Struct(">d")
 
 # Bytes of a zero with its sign: on the way to Python a number that is whole becomes an int, which has none.
 _GLUE = b"""
-local pack, pack_zero = ...
+local pack, zero, negative_zero = ...
 return function(number)
   if number == 0 then
-    return 1 / number > 0 and pack_zero(1) or pack_zero(-1)
+    return 1 / number > 0 and zero or negative_zero
   end
   return pack(number)
 end
@@ -79,29 +79,12 @@ def pack_float(number: float) -> bytes:
     return _BIG_DOUBLE.pack(number)
 
 
-def _unpacker(layout: struct.Struct) -> Callable[[bytes], float]:
-    unpack = layout.unpack
-
-    def unpack_one(data: bytes) -> float:
-        value: float = unpack(data)[0]
-        return value
-
-    return unpack_one
-
-
-def _zero(layout: struct.Struct) -> Callable[[int], bytes]:
-    def pack_zero(sign: int) -> bytes:
-        return layout.pack(0.0 if sign > 0 else -0.0)
-
-    return pack_zero
-
-
 class Libraries:
     """The libraries of one interpreter, as Lua tables that are nowhere else yet.
 
     ``tables`` has them by name; ``math_random`` and ``math_randomseed`` are the functions that replace Lua's own,
     ``common`` is what they share. ``compat`` is the release of Redis (704 = 7.4), on which depends what there is. The
-    interpreter must have ``encoding=None``, and still its ``debug`` library.
+    interpreter must have ``encoding=None`` and ``unpack_returned_tuples``, and still its ``debug`` library.
     """
 
     def __init__(self, lua: Any, compat: int) -> None:
@@ -110,21 +93,21 @@ class Libraries:
             return chunk(*arguments)
 
         def glue(pack: Callable[[float], bytes], layout: struct.Struct) -> Any:
-            return lua.execute(_GLUE, pack, _zero(layout))
+            return lua.execute(_GLUE, pack, layout.pack(0.0), layout.pack(-0.0))
 
         self.common = common = load("common.lua")
         self.null = lua.execute(_NULL)
         shapes = load("cjson_shapes.lua", self.null)
         decode = load("cjson_decode.lua", common, self.null, shapes)
         cjson = load("cjson.lua", common, self.null, decode, shapes, is_plain, compat >= _ARRAYS_SINCE)
-        cmsgpack = load("cmsgpack.lua", common, pack_float, _unpacker(_BIG_SINGLE), _unpacker(_BIG_DOUBLE))
+        cmsgpack = load("cmsgpack.lua", common, pack_float, _BIG_SINGLE.unpack, _BIG_DOUBLE.unpack)
         packing = load(
             "struct.lua",
             common,
             glue(pack_single, _SINGLE),
             glue(_DOUBLE.pack, _DOUBLE),
-            _unpacker(_SINGLE),
-            _unpacker(_DOUBLE),
+            _SINGLE.unpack,
+            _DOUBLE.unpack,
             operator.and_,
         )
         bit = load("bit.lua", common, operator.and_, operator.or_, operator.xor)
@@ -134,14 +117,3 @@ class Libraries:
         random = load("random.lua", common)
         self.math_random = random[b"random"]
         self.math_randomseed = random[b"randomseed"]
-        self._get_random_state = random[b"get_state"]
-        self._set_random_state = random[b"set_state"]
-
-    def random_state(self) -> tuple[int, int]:
-        """The state of the generator, to be handed to another interpreter."""
-        high, low = self._get_random_state()
-        return int(high), int(low)
-
-    def set_random_state(self, state: tuple[int, int]) -> None:
-        """Go on from a state that ``random_state`` gave."""
-        self._set_random_state(*state)

@@ -26,6 +26,7 @@ local function type_error(position, wanted, value, count, level)
   local got = count < position and "no value" or type(value)
   arg_error(position, wanted .. " expected, got " .. got, (level or 2) + 1)
 end
+common.type_error = type_error
 
 -- The value as a number, as luaL_checknumber: numeric strings are numbers. `count`: how many arguments came.
 function common.check_number(position, value, count, level)

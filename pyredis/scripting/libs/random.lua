@@ -48,12 +48,4 @@ local function randomseed(...)
   low = seed % 256 * 65536 + 0x330E
 end
 
-local function get_state()
-  return high, low
-end
-
-local function set_state(new_high, new_low)
-  high, low = new_high, new_low
-end
-
-return {random = random, randomseed = randomseed, get_state = get_state, set_state = set_state}
+return {random = random, randomseed = randomseed}
