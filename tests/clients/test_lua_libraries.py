@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
@@ -89,7 +90,7 @@ def test_rq(client: Redis, server: ServerProcess) -> None:
     """Jobs through four workers at once: none lost, none twice."""
     rq = pytest.importorskip("rq")
     queue = rq.Queue("jobs", connection=client)
-    jobs = [queue.enqueue("operator.mul", n, 2) for n in range(60)]
+    jobs = [queue.enqueue("operator.mul", n, 2) for n in range(1000)]
 
     code = (
         "import redis, rq; "
@@ -98,7 +99,7 @@ def test_rq(client: Redis, server: ServerProcess) -> None:
     workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
     assert [worker.wait(60) for worker in workers] == [0] * 4
     results = [job.latest_result() for job in jobs]
-    assert [result.return_value for result in results if result is not None] == [2 * n for n in range(60)]
+    assert [result.return_value for result in results if result is not None] == [2 * n for n in range(1000)]
     assert queue.count == 0
 
 
@@ -163,3 +164,100 @@ def test_dramatiq(client: Redis, server: ServerProcess) -> None:
         worker.stop()
     broker.close()
     assert done == Counter(range(1000))
+
+
+@pytest.fixture(params=["ours", "redis"])
+def either(request: pytest.FixtureRequest) -> ServerProcess:
+    """Both servers have to do the same for a program."""
+    one: ServerProcess = request.getfixturevalue("server" if request.param == "ours" else "oracle")
+    return one
+
+
+def test_celery(either: ServerProcess) -> None:
+    """A thousand tasks through four threads of a worker: none lost, none twice, nothing left to be acknowledged."""
+    celery = pytest.importorskip("celery")
+    testing = pytest.importorskip("celery.contrib.testing.worker")
+    url = f"redis://127.0.0.1:{either.port}/7"
+    app = celery.Celery("jobs", broker=url, set_as_current=False)
+    app.conf.update(task_default_queue="tasks", task_ignore_result=True, broker_connection_retry_on_startup=True)
+    done: Counter[int] = Counter()
+    finished = threading.Condition()
+
+    @app.task(name=f"note at {either.port}")  # type: ignore[untyped-decorator]
+    def note(number: int) -> None:
+        with finished:
+            done[number] += 1
+            finished.notify_all()
+
+    with Redis(port=either.port, db=7) as client:
+        client.flushdb()
+        with testing.start_worker(app, concurrency=4, pool="threads", perform_ping_check=False, loglevel="ERROR"):
+            for number in range(1000):
+                note.delay(number)
+            with finished:
+                assert finished.wait_for(lambda: len(done) == 1000, timeout=60)
+        assert done == Counter(range(1000))
+        assert client.llen("tasks") == client.hlen("unacked") == client.zcard("unacked_index") == 0
+
+
+def test_rq_scheduler(either: ServerProcess) -> None:
+    """A thousand jobs that are due go to their queue, and through four workers: none lost, none twice."""
+    rq = pytest.importorskip("rq")
+    rq_scheduler = pytest.importorskip("rq_scheduler")
+    with Redis(port=either.port, db=8) as client:
+        client.flushdb()
+        scheduler = rq_scheduler.Scheduler("due", connection=client, interval=1)
+        due = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=1)
+        late = scheduler.enqueue_at(due + timedelta(hours=1), "operator.neg", 1)
+        jobs = [scheduler.enqueue_at(due, "operator.mul", n, 2) for n in range(1000)]
+        scheduler.run(burst=True)
+        queue = rq.Queue("due", connection=client)
+        assert queue.count == 1000
+        assert late in scheduler and not any(job in scheduler for job in jobs[:10])
+        code = (
+            "import redis, rq; "
+            f"connection = redis.Redis(port={either.port}, db=8); "
+            "rq.SimpleWorker(['due'], connection=connection).work(burst=True, logging_level='ERROR')"
+        )
+        workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+        assert [worker.wait(100) for worker in workers] == [0] * 4
+        assert queue.count == 0 and rq.registry.FinishedJobRegistry(queue=queue).count == 1000
+        assert [job.return_value() for job in jobs] == [2 * n for n in range(1000)]
+
+
+def test_slowapi(either: ServerProcess) -> None:
+    """A web application that counts its visitors in the server."""
+    slowapi = pytest.importorskip("slowapi")
+    testing = pytest.importorskip("starlette.testclient")
+    from slowapi.errors import RateLimitExceeded
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    with Redis(port=either.port, db=9) as client:
+        for strategy in ("fixed-window", "moving-window"):
+            client.flushdb()
+            limiter = slowapi.Limiter(
+                key_func=lambda request: request.headers["user"],
+                storage_uri=f"redis://127.0.0.1:{either.port}/9",
+                strategy=strategy,
+                headers_enabled=True,
+                in_memory_fallback_enabled=False,
+            )
+
+            @limiter.limit("5/hour")  # type: ignore[untyped-decorator]
+            def page(request: Request) -> PlainTextResponse:
+                return PlainTextResponse("page")
+
+            app = Starlette(routes=[Route("/", page)])
+            app.state.limiter = limiter
+            app.add_exception_handler(RateLimitExceeded, slowapi._rate_limit_exceeded_handler)
+            visitor = testing.TestClient(app)
+            for user in ("one", "other"):
+                answers = [visitor.get("/", headers={"user": user}) for _ in range(7)]
+                assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+                left = [int(answer.headers["X-RateLimit-Remaining"]) for answer in answers]
+                assert left == [4, 3, 2, 1, 0, 0, 0]
+            client.flushdb()
+            assert visitor.get("/", headers={"user": "one"}).status_code == 200
