@@ -25,6 +25,15 @@ local function fail(message)
   error({err = message}, 0)
 end
 
+-- What a C `int` is after it is given this number (0 for what is none).
+local function to_int(value)
+  value = tonumber(value) or 0
+  if value > -2147483649 and value < 2147483648 then
+    return value < 0 and -floor(-value) or floor(value)
+  end
+  return -2147483648
+end
+
 -- redis.call ----------------------------------------------------------------------------------------------------
 
 -- What is thrown, or returned by redis.pcall.
@@ -178,8 +187,7 @@ function redis.log(...)
   elseif not tonumber(level) or type(level) == "table" then
     fail("ERR First argument must be a number (log level).")
   end
-  level = tonumber(level)
-  level = level < 0 and -floor(-level) or floor(level)
+  level = to_int(level)
   if level < 0 or level > 3 then
     fail("ERR Invalid debug level.")
   end
@@ -215,8 +223,7 @@ function redis.set_repl(...)
   if select("#", ...) ~= 1 then
     fail("ERR redis.set_repl() requires two arguments.")
   end
-  flags = tonumber(flags)
-  flags = flags and flags >= 0 and floor(flags) or flags or 0
+  flags = to_int(flags)
   if flags < 0 or flags > 3 then
     fail("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
   end

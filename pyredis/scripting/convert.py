@@ -135,7 +135,7 @@ class _Parser:
             return self._bytes(size)
         if kind == b"=":
             text = self._bytes(size)
-            return {b"verbatim_string": {b"format": text[:3], b"string": text[4:]}}
+            return {b"verbatim_string": {b"string": text[4:], b"format": text[:3]}}
         if kind == b"%":
             return {b"map": {key: item for key, item in self._pairs(size) if type(key) not in (dict, list)}}
         if kind == b"~":

@@ -339,6 +339,7 @@ class Engine(Scripts):
             return encoded
         self._count_failure(argv)
         _, _, message, source, line, counted = (*result, None, None, None)[:6]
+        message = message.partition(b"\0")[0]  # where C's strings end
         if source:
             message += b" script: %b, on %b:%d." % (name, source, line)
         elif source is None:

@@ -12,8 +12,9 @@ local NULL = {nil, "$-1\r\n", "_\r\n"}
 local TRUE = {nil, ":1\r\n", "#t\r\n"}
 local FALSE = {nil, ":0\r\n", "#f\r\n"}
 
+-- A text in one line, up to a zero byte, as C's strings end there.
 local function one_line(text)
-  return (gsub(text, "[\r\n]", " "))
+  return (gsub(gsub(text, "%z.*", ""), "[\r\n]", " "))
 end
 
 local function double(number, resp)
@@ -101,17 +102,9 @@ local function encode_table(out, n, content, client, script, depth)
     out[n + 1] = double(found, client)
     return n + 1
   end
-  found = rawget(content, "map")
-  if type(found) == "table" then
-    return encode_pairs(out, n, found, true, client, script, depth)
-  end
-  found = rawget(content, "set")
-  if type(found) == "table" then
-    return encode_pairs(out, n, found, false, client, script, depth)
-  end
   found = rawget(content, "big_number")
   if type(found) == "string" then
-    found = one_line(found)
+    found = gsub(found, "[\r\n]", " ")
     out[n + 1] = client == 3 and "(" .. found .. "\r\n" or "$" .. #found .. "\r\n" .. found .. "\r\n"
     return n + 1
   end
@@ -119,6 +112,14 @@ local function encode_table(out, n, content, client, script, depth)
   if found then
     out[n + 1] = found
     return n + 1
+  end
+  found = rawget(content, "map")
+  if type(found) == "table" then
+    return encode_pairs(out, n, found, true, client, script, depth)
+  end
+  found = rawget(content, "set")
+  if type(found) == "table" then
+    return encode_pairs(out, n, found, false, client, script, depth)
   end
   return encode_array(out, n, content, client, script, depth)
 end
