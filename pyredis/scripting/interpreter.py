@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from pyredis.core.memory import give_back
 from pyredis.scripting.convert import Converter
 from pyredis.scripting.libs import Libraries
 from pyredis.scripting.libs.tailcalls import without_tail_calls
@@ -25,6 +26,8 @@ _SLACK: Final = 64 << 20
 """Bytes above the soft limit that are left for values which are handed over."""
 _COLLECT_AT: Final = 64 << 20
 """Bytes beyond what the last such collection left: with more in use after a script, garbage is collected at once."""
+_GIVE_BACK: Final = 256 << 20
+"""Bytes of garbage in one collection from which on what is free is given back to the system."""
 _LARGE: Final = 1 << 20
 """Bytes of arguments from which on it is asked whether there is room for them."""
 _AT_ONCE: Final = 1000
@@ -181,7 +184,10 @@ class Interpreter:
             result = self._run(handle, resp, keys, *arguments)
         except self._failure:  # memory, in the few lines around a script
             result = (None, None, b"ERR not enough memory")
-        if self._lua.get_memory_used() > self._collect_at:
+        if (used := self._lua.get_memory_used()) > self._collect_at:
             self._lua.gccollect()
-            self._collect_at = self._lua.get_memory_used() + _COLLECT_AT
+            left = self._lua.get_memory_used()
+            self._collect_at = left + _COLLECT_AT
+            if used - left > _GIVE_BACK:
+                give_back()
         return result

@@ -184,3 +184,13 @@ def test_one_script_leaves_nothing_to_the_next(server: ServerProcess) -> None:
     for stand_in in ("_G", "redis", "string", "table", "math", "cjson", "coroutine"):
         assert client.call("EVAL", f"return rawget({stand_in}, 1)", 0) == b"$-1\r\n"
     client.close()
+
+
+def test_memory_goes_back(server: ServerProcess) -> None:
+    """What a script has filled is the system's again when it has ended."""
+    client = RawClient(server.connect())
+    client.sock.settimeout(60)
+    assert client.call("EVAL", "local t = {} for i = 1, 5e6 do t[i] = {i} end return #t", 0) == b":5000000\r\n"
+    resident = int(client.call("INFO", "memory").partition(b"used_memory_rss:")[2].split(b"\r\n")[0])
+    client.close()
+    assert resident < 300 << 20
