@@ -3,12 +3,13 @@
 -- `newer`: with what Redis 8.4 added.
 
 local common, null, new_decode, shapes, is_plain, newer = ...
-local type, next, error, select, getmetatable = type, next, error, select, debug.getmetatable
+local type, next, select, getmetatable = type, next, select, debug.getmetatable
 local rawget, pcall = rawget, pcall
 local find, gsub, format = string.find, string.gsub, string.format
 local concat, floor, huge = table.concat, math.floor, math.huge
 local arg_error, check_number, check_string, to_int =
   common.arg_error, common.check_number, common.check_string, common.to_int
+local fail, finish = common.fail, common.finish
 
 -- Looking for what must be escaped is slow in Lua: a string is first tried as one of harmless characters, and after
 -- this many strings only the whole result is looked at, once, from outside.
@@ -30,11 +31,6 @@ for code = 0, 127 do
   end
 end
 
--- An error is thrown as a table in which only `message` counts, and gets its position where encode was called.
-local function fail(message, ...)
-  error({message = format(message, ...)}, 0)
-end
-
 -- A number as JSON writes it. Small whole ones are remembered (not zero, which has two signs).
 local function number_text(number, config)
   if number >= 1 and number <= 1000 and floor(number) == number then
@@ -44,7 +40,7 @@ local function number_text(number, config)
   end
   if number ~= number or number == huge or number == -huge then
     local mode = config.encode_invalid_numbers
-    if mode == "off" then
+    if not mode then
       fail("Cannot serialise number: must not be NaN or Inf")
     elseif mode == "null" then
       return "null"
@@ -293,10 +289,7 @@ local function new_encode(config)
     if select("#", ...) ~= 1 then
       arg_error(1, "expected 1 argument")
     end
-    local ok, text = pcall(encode_text, (...), config)
-    if not ok then
-      error(type(text) == "table" and text.message or text, type(text) == "table" and 2 or 0)
-    end
+    local text = finish(2, pcall(encode_text, (...), config))
     return text
   end
   return encode
@@ -367,8 +360,7 @@ local function add_settings(module, config)
 
   function module.encode_invalid_numbers(...)
     check_count(select("#", ...), 1)
-    local result = set_option(config, "invalid_numbers", 1, (...), "null")
-    config.encode_invalid_numbers = result == "null" and "null" or result and "on" or "off"
+    local result = set_option(config, "encode_invalid_numbers", 1, (...), "null")
     return result
   end
 
@@ -387,8 +379,8 @@ local new
 function new()
   local config = {
     encode_max_depth = 1000, decode_max_depth = 1000, encode_number_precision = 14, number_format = "%.14g",
-    number_texts = {},
-    encode_keep_buffer = true, escaped = false, encode_invalid_numbers = "off", invalid_numbers = false, decode_invalid_numbers = true,
+    number_texts = {}, encode_keep_buffer = true, escaped = false, encode_invalid_numbers = false,
+    decode_invalid_numbers = true,
     sparse_convert = false, sparse_ratio = 2, sparse_safe = 10, decode_array_with_array_mt = false,
   }
   local module = {

@@ -5,7 +5,7 @@ local common, null, shapes = ...
 local type, tonumber, error, select, pcall, setmetatable = type, tonumber, error, select, pcall, setmetatable
 local byte, char, find, sub, lower, format = string.byte, string.char, string.find, string.sub, string.lower, string.format
 local concat, floor = table.concat, math.floor
-local arg_error, check_string = common.arg_error, common.check_string
+local arg_error, check_string, fail, finish = common.arg_error, common.check_string, common.fail, common.finish
 
 local SPACE = "^[ \t\r\n]*"
 -- The usual form of a number. The strict form leaves leading zeros, which JSON has not, to `odd_token`.
@@ -22,11 +22,6 @@ local TOKENS = {
   ["{"] = "T_OBJ_BEGIN", ["}"] = "T_OBJ_END", ["["] = "T_ARR_BEGIN", ["]"] = "T_ARR_END",
   [","] = "T_COMMA", [":"] = "T_COLON", [""] = "T_END", ["\0"] = "T_END",
 }
-
--- An error is thrown as a table in which only `message` counts, and gets its position where decode was called.
-local function fail(message, ...)
-  error({message = format(message, ...)}, 0)
-end
 
 -- The UTF-8 of a code point.
 local function utf8(code)
@@ -405,10 +400,7 @@ local function new_decode(config)
     if #text >= 2 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
       error("JSON parser does not support UTF-16 or UTF-32", 2)
     end
-    local ok, value = pcall(decode_text, text, config)
-    if not ok then
-      error(type(value) == "table" and value.message or value, type(value) == "table" and 2 or 0)
-    end
+    local value = finish(2, pcall(decode_text, text, config))
     return value
   end
   return decode

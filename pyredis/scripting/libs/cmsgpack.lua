@@ -5,8 +5,8 @@ local common, pack_float, unpack_float, unpack_double = ...
 local type, next, error, select, unpack, getmetatable = type, next, error, select, unpack, debug.getmetatable
 local byte, char, sub, format, concat, floor = string.byte, string.char, string.sub, string.format, table.concat, math.floor
 local pcall, rawget = pcall, rawget
-local arg_error, check_number, check_string, to_int =
-  common.arg_error, common.check_number, common.check_string, common.to_int
+local arg_error, check_number, check_string, to_int, finish =
+  common.arg_error, common.check_number, common.check_string, common.to_int, common.finish
 
 -- Tables nested deeper than this are packed as nil.
 local MAX_NESTING = 16
@@ -311,10 +311,7 @@ local function unpack_full(text, limit, offset, arguments)
   elseif offset > length then
     error(format("Start offset %d greater than input length %d.", offset, length), 3)
   end
-  local ok, values, count, at = pcall(decode_all, text, offset, all and length or limit, arguments)
-  if not ok then
-    error(type(values) == "table" and values.message or values, type(values) == "table" and 3 or 0)
-  end
+  local values, count, at = finish(3, pcall(decode_all, text, offset, all and length or limit, arguments))
   return values, count, all, at > length and -1 or at - 1
 end
 

@@ -28,6 +28,24 @@ local function type_error(position, wanted, value, count, level)
 end
 common.type_error = type_error
 
+-- Throws what is wrong as a table, deep inside; `finish` gives it its position.
+function common.fail(message, ...)
+  error({message = format(message, ...)}, 0)
+end
+
+-- Of the results of a pcall: those behind the first, or what was thrown, raised at this level of `error`, counted from
+-- the caller. With `argument` it is about the argument of that number.
+function common.finish(level, ok, first, ...)
+  if ok then
+    return first, ...
+  elseif type(first) ~= "table" then
+    error(first, 0)
+  elseif first.argument then
+    arg_error(first.argument, first.message, level + 1)
+  end
+  error(first.message, level + 1)
+end
+
 -- The value as a number, as luaL_checknumber: numeric strings are numbers. `count`: how many arguments came.
 function common.check_number(position, value, count, level)
   if type(value) == "number" then

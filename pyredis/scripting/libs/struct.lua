@@ -8,32 +8,15 @@ local byte, char, find, format = string.byte, string.char, string.find, string.f
 local reverse, sub, rep, concat, floor = string.reverse, string.sub, string.rep, table.concat, math.floor
 local arg_error, check_number, check_string, truncate =
   common.arg_error, common.check_number, common.check_string, common.truncate
+local fail, finish = common.fail, common.finish
 
 local SIZES = {b = 1, B = 1, h = 2, H = 2, l = 8, L = 8, T = 8, f = 4, d = 8, x = 1}
 local UNSIGNED = {B = true, H = true, L = true, I = true, T = true}
 local INTEGERS = {b = true, B = true, h = true, H = true, l = true, L = true, T = true, i = true, I = true}
 local MAX_INT = 2147483647
 
--- What is wrong is thrown as a table, and gets its position where the script called: with the number of the argument,
--- or without one.
-local function fail(message, ...)
-  error({message = format(message, ...)}, 0)
-end
-
 local function fail_argument(position, message, ...)
   error({argument = position, message = format(message, ...)}, 0)
-end
-
--- Calls the function: its results; what it threw is raised as of the caller's caller.
-local function finish(ok, first, ...)
-  if ok then
-    return first, ...
-  elseif type(first) ~= "table" then
-    error(first, 0)
-  elseif first.argument then
-    arg_error(first.argument, first.message, 3)
-  end
-  error(first.message, 3)
 end
 
 -- The number in the format at `at`, or the default: it, and the position behind.
@@ -297,7 +280,7 @@ local function pack(...)
   end
   local result = plan and pack_quickly(plan, {...})
   if not result then
-    result = finish(pcall(pack_items, text, {...}))
+    result = finish(2, pcall(pack_items, text, {...}))
   end
   return result
 end
@@ -491,7 +474,7 @@ local function unpack_all(...)
   if offset == 0 then
     arg_error(3, "offset must be 1 or greater")
   end
-  local values, found = finish(pcall(unpack_items, text, data, offset - 1, count))
+  local values, found = finish(2, pcall(unpack_items, text, data, offset - 1, count))
   return unpack(values, 1, found)
 end
 
@@ -514,7 +497,7 @@ end
 
 local function size(...)
   local text = check_string(1, (...), select("#", ...))
-  local result = finish(pcall(measure, text))
+  local result = finish(2, pcall(measure, text))
   return result
 end
 
