@@ -196,7 +196,8 @@ class Engine(Scripts):
         self._began = began = perf_counter_ns()
         if not server.nesting:
             self.turns.started = began
-        calls.leave_at = began + server.config.busy_reply_threshold * 1_000_000
+        threshold = server.config.busy_reply_threshold
+        calls.leave_at = began + threshold * 1_000_000 if threshold else NEVER
         self.running, self._call = code, argv
         server.nesting += 1
         try:

@@ -170,6 +170,19 @@ def test_transaction(one: ServerProcess) -> None:
     other.close()
 
 
+def test_no_threshold(one: ServerProcess) -> None:
+    """With a threshold of 0 nobody is told anything: all wait."""
+    client = RawClient(one.connect())
+    client.call("CONFIG", "SET", "busy-reply-threshold", "0")
+    with running(one, "EVAL", "redis.call('SET', 'began', 1) for i = 1, 2e7 do end return 7", "0") as replies:
+        while (seen := client.call("GET", "began")) != b"$1\r\n1\r\n":
+            assert seen == b"$-1\r\n"
+    client.call("CONFIG", "SET", "busy-reply-threshold", "20")
+    assert replies == [b":7\r\n"]
+    assert client.call("DEL", "began") == b":1\r\n"
+    client.close()
+
+
 def test_waiting_clients(one: ServerProcess) -> None:
     """Whoever waits for a key that the script pushes to is served when it has ended."""
     waiter, client = RawClient(one.connect()), RawClient(one.connect())
