@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from command_pages import Entry, argument_lines, categories, entries, reply_lines, run_example
+from python_page import python_page
 
 import pyredis.commands.all
 import pyredis.sentinel.server  # noqa: F401  # both fill the command table
@@ -203,8 +204,11 @@ def configuration_page() -> str:
     lines = [
         "# Configuration",
         "",
-        "Written by `make docs` from the directives' declarations. What each directive means stands in",
-        "[conf/redis.conf](../conf/redis.conf); where pyredis differs: [compatibility.md](compatibility.md).",
+        "Written by `make docs` from the directives' declarations and [conf/redis.conf](../conf/redis.conf), which",
+        "sets all of them to their defaults and can be copied to begin with. Where pyredis differs:",
+        "[compatibility.md](compatibility.md). Arguments of the command line are the same with `--` before the name,",
+        "and those of `pyredis.Server` the same with underscores. *protected*: `CONFIG SET` only where",
+        "`enable-protected-configs` allows it.",
         "",
         "## Values that are refused",
         "",
@@ -229,15 +233,41 @@ def configuration_page() -> str:
         "|---|---|",
         *(f"| {why} | {', '.join(names)} |" for why, names in idle.items()),
         "",
-        "## All directives",
-        "",
-        "| directive | default | `CONFIG SET` | also called |",
-        "|---|---|---|---|",
     ]
-    for one in directives:
-        change = "protected" if one.protected else "yes" if one.mutable else "no"
-        lines.append(f"| `{one.name}` | {default_of(one)} | {change} | {', '.join(map(code, one.aliases))} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + directive_sections()) + "\n"
+
+
+def directive_sections() -> list[str]:
+    """All directives by the sections of conf/redis.conf, with what is said there, and how each can be changed."""
+    lines = ["## All directives", ""]
+    left = {name: one for name, one in Config.directives.items() if not one.hidden}
+    for part in (ROOT / "conf" / "redis.conf").read_text().split("\n\n")[1:]:
+        if title := re.match(r"# --- (.+?) -+$", part):
+            lines += ["", f"### {title[1]}", ""]
+            lines += ["| directive | default | `CONFIG SET` | meaning |", "|---|---|---|---|"]
+            continue
+        comments = [line.removeprefix("#").strip() for line in part.splitlines() if line.startswith("#")]
+        found = dict.fromkeys([line.split()[0] for line in part.splitlines() if line and not line.startswith("#")])
+        if not found:  # only examples: what is repeated, and no directive with a value
+            example = re.compile(r"(include|rename-command|user) \S")
+            found = dict.fromkeys(line.split()[0] for line in comments if example.match(line))
+            comments = [line for line in comments if not example.match(line)]
+        meaning = " ".join(comments).replace("|", "\\|").replace("*", "\\*").replace("<", "\\<")
+        for name in found:
+            lines.append(directive_row(name, left.pop(name, None), meaning))
+            meaning = "as above"
+    if left:
+        raise SystemExit(f"conf/redis.conf lacks {', '.join(left)}")
+    return lines
+
+
+def directive_row(name: str, one: Directive | None, meaning: str) -> str:
+    """Name, default, whether it can be changed, what it means; None: it is no directive with a value."""
+    if one is None:
+        return f"| `{name}` | | no | {meaning} |"
+    change = "protected" if one.protected else "yes" if one.mutable else "no"
+    also = f" Also called {', '.join(map(code, one.aliases))}." if one.aliases else ""
+    return f"| `{one.name}` | {default_of(one)} | {change} | {meaning}{also} |"
 
 
 # --- docs/compatibility.md ------------------------------------------------------------------------------------------
@@ -347,6 +377,7 @@ def main(check: bool) -> int:
     stale = 0
     pages = {
         **command_pages(),
+        "python.md": python_page(),
         "configuration.md": configuration_page(),
         "compatibility.md": compatibility_page(),
         "contributing.md": between_markers("contributing.md", not_run()),
