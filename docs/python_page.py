@@ -11,7 +11,7 @@ from typing import Final
 PACKAGE: Final = Path(__file__).parents[1] / "pyredis"
 SECTIONS: Final = (
     ("A server", "`import pyredis`", "embedded/server.py", ("Server", "serve", "ServerClock", "ServerError")),
-    ("Faults", "`server.faults`", "embedded/faults.py", ("Faults",)),
+    ("Faults on demand", "`server.faults`", "embedded/faults.py", ("Faults",)),
     (
         "A set with sentinels",
         "`from pyredis.embedded.sentinels import SentinelSet`",
@@ -38,8 +38,8 @@ _INHERITED: Final = ("repr_pieces", "can_read", "can_read_destructive")
 def text_of(docstring: str) -> str:
     """A docstring as Markdown."""
     text = re.sub(r":\w+:`~?(?:pyredis\.)?(?:\w+\.)*(\w+)`", r"`\1`", docstring)
-    text = re.sub(r"(?m)(?:^>>> .*\n?)+", lambda match: f"```pycon\n{match[0].rstrip()}\n```\n", text)
-    return re.sub(r"``([^`]+)``", r"`\1`", text)
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    return re.sub(r"(?m)(?:^>>> .*\n?)+", lambda match: f"```pycon\n{match[0].rstrip()}\n```\n", text)
 
 
 def signature(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str, bound: bool) -> str:
