@@ -7,6 +7,7 @@ writes nothing and exits 1 if a file is not as it would be written.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from functools import cache
@@ -320,7 +321,30 @@ def compatibility_tables(by_hand: str) -> str:
         rows |= {name: (name, since, group, "no", "[not there yet](#not-there-yet)") for name in names.split(", ")}
     lines += ["", "| command | since | group | here | see |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(rows[name])} |" for name in sorted(rows)]
-    return "\n".join(lines)
+    return "\n".join(lines + client_suite())
+
+
+def client_suite() -> list[str]:
+    """What fails of redis-py's own tests on the newest face, and why: as tests/suites/redis_py.py has it."""
+    known: dict[str, str] = {}
+    for node in ast.parse((ROOT / "tests" / "suites" / "redis_py.py").read_text()).body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in ("KNOWN", "NEWEST"):
+            if not isinstance(node.value, ast.Dict):
+                raise SystemExit("tests/suites/redis_py.py: KNOWN and NEWEST are no literals any more")
+            for name, reason in zip(node.value.keys, node.value.values, strict=True):
+                if name is not None:
+                    known[ast.literal_eval(name)] = ast.literal_eval(reason)
+    lines = [
+        "",
+        "## Tests of redis-py",
+        "",
+        "`make test-clients` runs redis-py's own tests. With `compat-version 7.0`, beside redis-server 7.0.15, what",
+        "passes there must pass here. As the newest release, with no redis-server beside it, these fail:",
+        "",
+        "| test | reason |",
+        "|---|---|",
+    ]
+    return lines + [f"| `{name}` | {reason} |" for name, reason in known.items()]
 
 
 ABSENT: Final = {

@@ -39,7 +39,7 @@ def text_of(docstring: str) -> str:
     """A docstring as Markdown."""
     text = re.sub(r":\w+:`~?(?:pyredis\.)?(?:\w+\.)*(\w+)`", r"`\1`", docstring)
     text = re.sub(r"``([^`]+)``", r"`\1`", text)
-    return re.sub(r"(?m)(?:^>>> .*\n?)+", lambda match: f"```pycon\n{match[0].rstrip()}\n```\n", text)
+    return re.sub(r"(?m)(?:^>>> .*\n?)+", lambda match: f"```text\n{match[0].rstrip()}\n```\n", text)
 
 
 def signature(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str, bound: bool) -> str:
