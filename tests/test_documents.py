@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -122,17 +123,27 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPro
 @pytest.mark.parametrize("page", COMMAND_PAGES)
 def test_examples(page: str, redis_server: ServerProcess) -> None:
     """Each example shows what it says, on an empty server of ours and, if it is old enough, on redis-server."""
-    client = RawClient(redis_server.connect())
     for block in blocks(page):
         if block.language != "redis":
             continue
         with pyredis.Server() as server:
-            shows(block, server.port)
+            shows_in_time(block, server.port)
         if not NEWER.search(block.text):
-            for line in ("FLUSHALL", "FUNCTION FLUSH", "SCRIPT FLUSH", "ACL DELUSER ada", "CLIENT UNPAUSE"):
-                client.call(*line.split())
-            shows(block, redis_server.port)
-    client.close()
+            shows_in_time(block, redis_server.port)
+
+
+def shows_in_time(block: Block, port: int) -> None:
+    """An example on an empty server; once more if it was interrupted for so long that a deadline shows it."""
+    for last in (False, False, True):
+        client = RawClient(socket.create_connection(("127.0.0.1", port), timeout=20))
+        for line in ("FLUSHALL", "FUNCTION FLUSH", "SCRIPT FLUSH", "ACL DELUSER ada", "CLIENT UNPAUSE"):
+            client.call(*line.split())
+        client.close()
+        try:
+            return shows(block, port)
+        except AssertionError:
+            if last or not re.search("EX|TTL|PX|PAUSE", block.text):
+                raise
 
 
 def read_file(block: Block, text: str) -> None:
