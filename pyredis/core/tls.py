@@ -32,7 +32,8 @@ def server_context(config: Config) -> ssl.SSLContext:
         raise TlsError("No tls-cert-file configured!")
     if not config.tls_key_file:
         raise TlsError("No tls-key-file configured!")
-    if config.tls_auth_clients != "no" and not config.tls_ca_cert_file and not config.tls_ca_cert_dir:
+    verifies = config.tls_auth_clients != "no" or config.tls_cluster or config.tls_replication
+    if verifies and not config.tls_ca_cert_file and not config.tls_ca_cert_dir:
         raise TlsError(
             "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, tls-replication or "
             "tls-auth-clients are enabled!"

@@ -68,7 +68,7 @@ class Listeners:
     def configure_tls(self, again: bool) -> bool:
         """Read the certificates anew if TLS is on; see :class:`pyredis.core.server.Listening`."""
         config = self.server.config
-        if (config.tls_port or config.tls_replication) and (again or self.tls_context is None):
+        if (config.tls_port or config.tls_replication or config.tls_cluster) and (again or self.tls_context is None):
             try:
                 self.tls_context = server_context(self.server.config)
             except TlsError as e:
