@@ -199,7 +199,14 @@ def follow(all_of_it: Set) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """What ends all must not be interrupted itself: servers would be left behind."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -229,7 +236,8 @@ def main(
         raise click.ClickException(f"taken already: {', '.join(busy)}; choose others with --port and --sentinel-port")
     if '"' in password or "\\" in password:
         raise click.ClickException("the password must not contain quotes or backslashes")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _interrupt)
     with tempfile.TemporaryDirectory(prefix="pyredis-ha-") as temporary:
         all_of_it = Set((directory or Path(temporary)).absolute(), port, sentinel_port, password)
         try:
@@ -241,6 +249,7 @@ def main(
         except KeyboardInterrupt:
             click.echo("\nending all")
         finally:
+            _ignore_signals()
             all_of_it.stop()
 
 

@@ -114,6 +114,9 @@ def test_without_sentinels(tmp_path: Path) -> None:
         assert folder.exists()
         with redis.Redis(port=port) as client:
             wait_for(lambda: client.info("replication")["connected_slaves"] == 1, "the replica")
+        running.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: running.said("ending all"), "it ends all")
     finally:
-        running.end(signal.SIGTERM)
-    assert not folder.exists()
+        running.end(signal.SIGTERM)  # the second one must not keep it from that
+    assert running.process.returncode == 0
+    assert not folder.exists() and not any(map(alive, running.pids()))
