@@ -188,7 +188,7 @@ class PageRun:
         self._first_ports: dict[int, int] = {}
         self._python: subprocess.Popen[str] | None = None
         scripts = directory / "bin"
-        for path in (self.work, scripts, directory / "lib", directory / "etc"):
+        for path in (self.work, scripts, directory / "lib", directory / "etc", directory / "tmp"):
             path.mkdir()
         for name, text in SCRIPTS.items():
             (scripts / name).write_text(f"#!/bin/bash\n{text.strip()}\n")
@@ -198,6 +198,7 @@ class PageRun:
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
             "PATH": f"{scripts}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(directory / "tmp"),  # pyredis ha runs there
             "PAGE_PYTHON": sys.executable,
             "PAGE_WAIT": str(directory / "wait.py"),
             "PAGE_PORT": self.here("6379"),
