@@ -47,6 +47,7 @@ class Replica:
         "queued",
         "rdb_only",
         "since",
+        "snapshot_offset",
         "start_on_ack",
         "state",
         "streaming",
@@ -72,6 +73,8 @@ class Replica:
         """… but with functions."""
         self.old_protocol = False
         """It asked with SYNC: it sends no acknowledgements."""
+        self.snapshot_offset = 0
+        """Where in the stream its snapshot was taken; nothing of that counts before it acknowledges it."""
         self.ack_offset = 0
         self.ack_time = 0
         self.disk_offset = 0

@@ -80,7 +80,7 @@ class Transfers:
             if other.state == WAIT_END and not other.gone():
                 replica.queue = other.queue.copy()
                 replica.queued = other.queued
-                self._announce(replica, other.ack_offset)
+                self._announce(replica, other.snapshot_offset)
                 self._receivers.append(replica)
                 self.server.log.notice("Waiting for end of BGSAVE for SYNC")
                 return True
@@ -132,7 +132,7 @@ class Transfers:
 
     def _announce(self, replica: Replica, offset: int) -> None:
         """Tell a replica which history and offset its snapshot belongs to."""
-        replica.ack_offset = offset
+        replica.snapshot_offset = offset
         replica.state = WAIT_END
         if not replica.old_protocol:
             replica.client.conn.write(b"+FULLRESYNC %b %d\r\n" % (self.node.replid, offset))

@@ -236,6 +236,25 @@ def test_wait(tmp_path: Path, kind: str) -> None:
         waiting.close()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_snapshot_sent_is_not_acknowledged(tmp_path: Path, kind: str) -> None:
+    """A replica that has been sent all of it may still be loading: WAIT counts it from its first acknowledgement on."""
+    with group(tmp_path) as servers:
+        master = servers.start(kind, "--repl-diskless-sync", "no")
+        for _ in range(2):
+            replica = RawClient(master.server.connect())
+            replica.send("PSYNC", "?", "-1")
+            wait_until(lambda: "state=online,offset=0," in master.info().get("slave0", ""))
+            if master.offset() == 0:  # without a replica nothing is counted
+                master.ok("SET", "k", "1")
+                replica.close()
+                wait_until(lambda: master.info()["connected_slaves"] == "0")
+        assert master.call("WAIT", "1", "50") == b":0\r\n"
+        replica.send("REPLCONF", "ACK", master.offset())
+        assert master.call("WAIT", "1", "0") == b":1\r\n"
+        replica.close()
+
+
 def test_waitaof(tmp_path: Path) -> None:
     """A replica says what is on its disk."""
     with group(tmp_path) as servers:
