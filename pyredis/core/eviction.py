@@ -52,6 +52,7 @@ _REFUSED_AGAIN_NS: Final = 50_000_000
 _TINY: Final = 1 << 20
 _SLACK: Final = 8 << 20
 """What a process of any size may have in free pieces."""
+_LEAST_OF_A_KEY: Final = 64
 _SAMPLES: Final = 5
 """Elements measured of a collection that goes."""
 GROWING: Final = frozenset(
@@ -69,7 +70,7 @@ class Eviction:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.meter = Meter()
+        self.meter = Meter(lambda: _LEAST_OF_A_KEY * sum(map(len, server.dbs)))
         self.victims = Victims(server)
         self.clients = ClientEviction(server)
         self.limit = 0

@@ -6,6 +6,7 @@ what it should be: what was received since, times what a byte received has latel
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Final
 
@@ -35,6 +36,7 @@ class Meter:
         "freed",
         "growth",
         "heap",
+        "least",
         "measured_at",
         "most_excess",
         "peak",
@@ -43,7 +45,9 @@ class Meter:
         "used",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, least: Callable[[], int]) -> None:
+        self.least = least
+        """What the data takes at least: the program itself may have become smaller since the zero point was taken."""
         self.heap: Heap | None = None
         self.base_heap = 0
         self.base_resident = 0
@@ -95,7 +99,7 @@ class Meter:
     def measure(self) -> int:
         """Ask the allocators: about half a millisecond for each 100 MB."""
         heap = self.begin()
-        used = max(heap.in_use() - self.base_heap, 0)
+        used = max(heap.in_use() - self.base_heap, self.least())
         now = perf_counter_ns()
         if self.ceiling:
             excess = self.bound() - max(self.ceiling, used)

@@ -45,7 +45,7 @@ def test_the_report_that_is_written_to_stderr() -> None:
 
 
 def test_the_meter_counts_what_came_after_its_beginning() -> None:
-    meter = Meter()
+    meter = Meter(lambda: 640)
     meter.begin()
     held = [bytes(500) for _ in range(20_000)]
     assert 9 * MB < meter.measure() < 16 * MB
@@ -59,6 +59,8 @@ def test_the_meter_counts_what_came_after_its_beginning() -> None:
     meter.ceiling = 0
     assert meter.measure() < MB
     assert meter.note_peak() >= used
+    meter.base_heap += 100 * MB
+    assert meter.measure() == 640, "the program became smaller, but the data is there"
 
 
 def write(root: Path, path: str, text: str) -> None:
