@@ -90,7 +90,7 @@ def saw_size(one: scaling.Measured) -> None:
 def measure_times(plan: Plan, kinds: list[Kind], directory: Path, cores: Cores, results: report.Results) -> None:
     """All sections but memory, which does not mind who else works meanwhile."""
     extent, core = plan.extent, cores.server
-    with running(kinds, directory, core) as servers:
+    with running(kinds, _own(directory, "throughput"), core) as servers:
         if "throughput" in plan.sections:
             results.throughput = throughput.run(
                 servers, plan.rows, plan.pipelines, extent.rounds, extent.count, plan.keyspace, saw_row
@@ -104,15 +104,32 @@ def measure_times(plan: Plan, kinds: list[Kind], directory: Path, cores: Cores, 
                     for server in servers:
                         moments.expire(server, keys, results.expiry[-1])
     if "start" in plan.sections:
-        results.start_seconds = moments.start_times(kinds, directory, core, extent.starts)
+        results.start_seconds = moments.start_times(kinds, _own(directory, "start"), core, extent.starts)
     if "replication" in plan.sections:
         results.replication = replication.run(
-            kinds, directory, (cores.server, cores.load), extent.keys, extent.requests[16], extent.replication_rounds
+            kinds,
+            _own(directory, "replication"),
+            (cores.server, cores.load),
+            extent.keys,
+            extent.requests[16],
+            extent.replication_rounds,
         )
     if "persistence" in plan.sections:
         results.persistence = persistence.run(
-            kinds, directory, cores.server, extent.keys, extent.requests[16], extent.disk_rounds
+            kinds,
+            _own(directory, "persistence"),
+            cores.server,
+            extent.keys,
+            extent.requests[16],
+            extent.disk_rounds,
         )
+
+
+def _own(directory: Path, section: str) -> Path:
+    """A section's own directory: a server that starts where another has left a snapshot would load it."""
+    folder = directory / section
+    folder.mkdir()
+    return folder
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -182,7 +199,7 @@ def main(
         with going_first() if priority else nullcontext():
             measure_times(plan, kinds, Path(directory), cores, results)
         if "memory" in plan.sections:
-            results.memory = memory.run(kinds, Path(directory), cores.server, extent.keys, saw_load)
+            results.memory = memory.run(kinds, _own(Path(directory), "memory"), cores.server, extent.keys, saw_load)
     results.about["rounds"] = f"{extent.rounds} of redis-benchmark; the servers take turns, the others idle meanwhile"
     results.about["duration"] = f"{time.time() - started:.0f} s; load average at the end {machine.load()}"
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.children import uninterrupted
 from benchmarks.wire import Wire
 
 REDIS_SERVER = "/usr/bin/redis-server"
@@ -122,23 +123,25 @@ class Server:
         argv = [*kind.command(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *directives]
         self.log = directory / f"{kind.name}-{self.port}.log"
         prepare: Callable[[], None] | None = None if core is None else (lambda: pin(core))
-        with self.log.open("wb") as log:
-            start = time.perf_counter()
-            self.process = subprocess.Popen(
-                argv,
-                cwd=directory,
-                env=kind.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=prepare,
-                start_new_session=True,  # Ctrl-C reaches the runner only, which then ends what it started
-            )
-        self.pid = self.process.pid
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with self.log.open("wb") as log, uninterrupted():
+                start = time.perf_counter()
+                self.process = process = subprocess.Popen(
+                    argv,
+                    cwd=directory,
+                    env=kind.environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=prepare,
+                    start_new_session=True,  # Ctrl-C reaches the runner only, which then ends what it started
+                )
+            self.pid = process.pid
             self._wait_for_pong(start + START_LIMIT)
         except BaseException:
-            self.stop()
+            if process is not None:
+                self.stop()
             raise
         self.start_seconds = time.perf_counter() - start
 

@@ -7,13 +7,13 @@ import io
 import itertools
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from benchmarks import scripts
+from benchmarks.children import run_program
 from benchmarks.servers import Server, busy_seconds
 from benchmarks.wire import encode
 
@@ -203,7 +203,7 @@ def measure(server: Server, row: Row, pipeline: int, requests: int, keyspace: in
     command += [*row.options, *(["--tls", "--insecure"] if row.tls else [])]
     command += row.command or ["-t", row.name.lower()]
     start, before, busy, ours = time.perf_counter(), server.cpu_seconds(), busy_seconds(), _own_seconds()
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = run_program(command)
     after = server.cpu_seconds()
     busy_after, ours_after, elapsed = busy_seconds(), _own_seconds(), time.perf_counter() - start
     lines = list(csv.DictReader(io.StringIO(done.stdout)))
