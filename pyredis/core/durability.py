@@ -159,6 +159,13 @@ class Snapshots:
         self.saving = False
         self.last_seconds = int(monotonic() - self.started)
 
+    def path(self) -> str:
+        """Where the snapshot is; empty where there are no files."""
+        return ""
+
+    def remove(self, path: str) -> None:
+        """Remove a file of a snapshot if it is there."""
+
     def save(self) -> bool:
         """Write a snapshot at once, while everything waits; False if that failed (the log says why)."""
         return False

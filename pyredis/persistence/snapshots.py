@@ -41,7 +41,6 @@ class SnapshotFiles(Snapshots):
         """Where the snapshot goes that is being written."""
 
     def path(self) -> str:
-        """Where the snapshot is."""
         return os.path.join(self.server.config.dir, self.server.config.dbfilename)
 
     # --- writing ----------------------------------------------------------------------------------------------
@@ -102,7 +101,6 @@ class SnapshotFiles(Snapshots):
         return True
 
     def remove(self, path: str) -> None:
-        """Remove a file if it is there."""
         try:
             self._disposal.unlink(self.files, path)
         except OSError:

@@ -18,7 +18,6 @@ from pyredis.core.replication import NO_ID, Fields, Replication, new_id
 from pyredis.keyspace.db import Database
 from pyredis.lib.intparse import string2ll
 from pyredis.persistence.files import Files
-from pyredis.persistence.workers import Disposal
 from pyredis.replication.failover import Failover
 from pyredis.replication.link import CONNECTED, STATE_NAMES, TRANSFER, Link
 from pyredis.replication.local_deadlines import LocalDeadlines
@@ -46,7 +45,6 @@ class Node(Replication):
     def __init__(self, server: Server, files: Files) -> None:
         super().__init__(server)
         self.files = files
-        self._disposal = Disposal(server)
         self.following = Master(self, server)
         """Those who replicate this server."""
         self.transfers = Transfers(self)
@@ -250,13 +248,6 @@ class Node(Replication):
     def persists(self) -> bool:
         """Whether this server keeps anything on its disk."""
         return bool(self.server.config.save) or self.server.config.appendonly
-
-    def remove_file(self, path: str) -> None:
-        """Remove a snapshot's file if it is there."""
-        try:
-            self._disposal.unlink(self.files, path)
-        except OSError:
-            pass  # nothing reads it
 
     def take_snapshot(self, fields: dict[bytes, bytes]) -> None:
         """A master's snapshot is loaded: this is its history now."""
@@ -543,7 +534,6 @@ class Node(Replication):
         self.transfers.close()
         self.following.flush()
         self._drop_link()
-        self._disposal.close()
 
 
 def _database_number(fields: dict[bytes, bytes], databases: int) -> int:

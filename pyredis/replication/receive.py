@@ -110,7 +110,7 @@ class Receiver:
 
     async def _load_file(self) -> None:
         server, log = self.server, self.server.log
-        path = os.path.join(server.config.dir, server.config.dbfilename)
+        path = server.snapshots.path()
         if not await self._put_in_place(path):
             self._failed()
             return
@@ -131,7 +131,7 @@ class Receiver:
         finally:
             if server.config.rdb_del_sync_files and not self.node.persists():
                 log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
-                self.node.remove_file(path)
+                server.snapshots.remove(path)
         self._loaded(sink)
 
     async def _put_in_place(self, path: str) -> bool:
@@ -261,7 +261,7 @@ class Receiver:
             os.close(self._fd)
             self._fd = -1
         if self._path:
-            self.node.remove_file(self._path)
+            self.server.snapshots.remove(self._path)
             self._path = ""
         if self._loading:
             self._loading = False

@@ -182,8 +182,7 @@ class Transfers:
         """A background save is over: perhaps it was one for replicas."""
         receivers, self._receivers = self._receivers, []
         if receivers:
-            config = self.server.config
-            self._path = os.path.join(config.dir, config.dbfilename)
+            self._path = self.server.snapshots.path()
             senders = [self._new_sender(one, ok) for one in receivers if not one.gone()]
             for sender in senders:
                 if sender is not None:
@@ -216,7 +215,7 @@ class Transfers:
             path, self._path = self._path, ""
             if self.server.config.rdb_del_sync_files:
                 self.server.log.notice("Removing the RDB file used to feed replicas in an instance without persistence")
-                self.node.remove_file(path)
+                self.server.snapshots.remove(path)
 
     # --- ending -----------------------------------------------------------------------------------------------
 
