@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyredis.core.replication import new_id
 from pyredis.persistence.child import ForkedChild, Progress, start_background
+from pyredis.persistence.files import FileSink
 from pyredis.persistence.rdb_save import encoding_limits, needed_version, new_writer, snapshot_fields, write_keyspace
 from pyredis.persistence.rdb_writer import RdbWriter
 from pyredis.persistence.slices import SlicedSnapshot
@@ -95,13 +96,8 @@ class DisklessTransfer:
     def _start_child(self) -> None:
         reading, writing = os.pipe()
 
-        def sink(data: bytes) -> None:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(writing, rest) :]
-
         def work(progress: Progress) -> None:
-            writer = self._new_writer(sink)
+            writer = self._new_writer(FileSink(self.node.files, writing, False))
             if self.receivers[0].no_data:
                 writer.end()
             else:
