@@ -16,6 +16,8 @@ from pyredis.core.tls import TlsError, client_context
 from pyredis.resp.command import encode_command
 
 if TYPE_CHECKING:
+    import ssl
+
     from pyredis.core.options import Config
     from pyredis.core.server import Server
 
@@ -207,10 +209,7 @@ class PeerLinks:
         return outcome
 
     async def _connect(self, order: Order) -> _Link:
-        config = self.server.config
-        host, port = order.address()
-        context = client_context(config) if config.tls_cluster else None
-        local = (config.bind_source_addr, 0) if config.bind_source_addr else None
+        host, port, local, context = _way(order, self.server.config)
         async with asyncio.timeout(order.timeout):
             reader, writer = await asyncio.open_connection(
                 host, port, ssl=context, local_addr=local, limit=_LONGEST_REPLY
@@ -260,10 +259,18 @@ def carry_out_at_once(order: Order, config: Config, now: Callable[[], int]) -> O
     return outcome
 
 
-def _connect_at_once(order: Order, config: Config) -> socket.socket:
+def _way(order: Order, config: Config) -> tuple[str, int, tuple[str, int] | None, ssl.SSLContext | None]:
+    """Host and port, the address to come from, and the context for TLS; None: any, and none.
+
+    Raises ValueError, TlsError.
+    """
     host, port = order.address()
-    context = client_context(config) if config.tls_cluster else None
     local = (config.bind_source_addr, 0) if config.bind_source_addr else None
+    return host, port, local, client_context(config) if config.tls_cluster else None
+
+
+def _connect_at_once(order: Order, config: Config) -> socket.socket:
+    host, port, local, context = _way(order, config)
     sock = socket.create_connection((host, port), order.timeout, local)
     if context is None:
         return sock
