@@ -217,23 +217,16 @@ def _search(value: ZSetObj, q: _Query) -> list[Found]:
         if (c != last or end - first > _FEW) and divisible(area) and not frame.covers(area):
             waiting += frame.parts(area)
             continue
-        while c < last:
-            members += order.chunks[c][first:]
-            scores += order.scores[c][first:]
+        while c < last or (c == last and first < end):
+            stop = end if c == last else None
+            members += order.chunks[c][first:stop]
+            scores += order.scores[c][first:stop]
             c += 1
             first = 0
             if limit or len(members) >= _MANY:
                 frame.select(members, scores, found, limit)
                 members, scores = [], []
                 if limit and len(found) == limit:
-                    return found
-        if first < end:
-            members += order.chunks[c][first:end]
-            scores += order.scores[c][first:end]
-            if limit:
-                frame.select(members, scores, found, limit)
-                members, scores = [], []
-                if len(found) == limit:
                     return found
     frame.select(members, scores, found, limit)
     return found

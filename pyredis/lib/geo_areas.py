@@ -279,7 +279,7 @@ def _areas(shape: Shape, frame: Frame) -> list[Area]:
     narrow = step >= 2
     no_row = (False, narrow and rows[0][2] > north, narrow and rows[0][1] < south)
     no_column = (False, narrow and columns[0][2] > east, narrow and columns[0][1] < west)
-    row_touches = [high >= frame.south and low <= frame.north for _, low, high in rows]
+    row_touches = [frame.touches_latitudes(low, high) for _, low, high in rows]
     column_touches = [frame.touches_longitudes(low, high) for _, low, high in columns]
     shift = 2 * (MAX_STEP - step)
     last = (-1, -1)
