@@ -380,10 +380,14 @@ _BY_NAME: Final = ("Keysizes",)
 """Sections that have to be named, as ``all`` is asked for by programs every few seconds and these take long."""
 
 
+def _there(s: Server) -> list[tuple[str, Section, bool]]:
+    """The sections that this server has."""
+    return [one for one in s.mode.info_sections or SECTIONS if _SINCE.get(one[0], 0) <= s.compat]
+
+
 def titles(s: Server) -> list[str]:
     """Of all sections that this server has."""
-    shown = s.mode.info_sections or SECTIONS
-    return [title for title, _, _ in shown if _SINCE.get(title, 0) <= s.compat]
+    return [title for title, _, _ in _there(s)]
 
 
 def sections(s: Server, wanted: set[str]) -> Iterator[tuple[str, Fields]]:
@@ -391,9 +395,7 @@ def sections(s: Server, wanted: set[str]) -> Iterator[tuple[str, Fields]]:
     everything = bool(wanted & {"all", "everything"})
     if "module_list" in wanted:
         wanted = wanted | {"modules"}
-    for title, fields, default in s.mode.info_sections or SECTIONS:
-        if _SINCE.get(title, 0) > s.compat:
-            continue
+    for title, fields, default in _there(s):
         by_kind = (everything and title not in _BY_NAME) or (default and (not wanted or "default" in wanted))
         if by_kind or title.lower() in wanted:
             yield title, fields(s)
