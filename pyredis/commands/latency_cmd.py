@@ -9,7 +9,6 @@ from pyredis.core.command import (
     CMD_NOSCRIPT,
     CMD_STALE,
     Command,
-    all_commands,
     command,
     container,
     find_command,
@@ -148,11 +147,10 @@ def _distribution(cmd: Command, resp: int) -> bytes:
     tips=_TIPS,
 )
 def latency_histogram_command(c: Client, argv: list[bytes]) -> bytes | None:
-    table = c.server.commands
     if len(argv) == 2:
-        asked = all_commands(table)
+        asked = c.server.counted
     else:
-        found = [cmd for name in argv[2:] if (cmd := find_command(table, name)) is not None]
+        found = [cmd for name in argv[2:] if (cmd := find_command(c.server.commands, name)) is not None]
         asked = [one for cmd in found for one in (cmd, *cmd.subs.values())]
     entries = [_distribution(cmd, c.resp) for cmd in asked if cmd.recorded]
     return map_header(len(entries), c.resp) + b"".join(entries)
