@@ -25,10 +25,9 @@ import hiredis
 
 from tests.support.network import CLIENT, CUT, PASS, STALL, Network, private, public
 from tests.support.raw import encode
-from tests.support.sentinels import NAME, Instance, SentinelProcess, pairs
+from tests.support.sentinels import KINDS, NAME, Instance, SentinelProcess, pairs
 
 MACHINES = (1, 2, 3)
-KINDS = {"ours": (True, True, True), "redis": (False, False, False), "mixed": (True, False, True)}
 
 
 class Failed(AssertionError):

@@ -39,16 +39,13 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    cluster = Cluster(tmp_path_factory.mktemp("sentinels"))
-    try:
+    with Cluster(tmp_path_factory.mktemp("sentinels")) as cluster:
         cluster.add_server()
         cluster.add_server()
         cluster.add_sentinel(True, "sentinel auth-user mymaster default", down_after=30000)
         cluster.add_sentinel(False, "sentinel auth-user mymaster default", down_after=30000)
         cluster.wait_until_known(1)
         yield Pair(cluster)
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])

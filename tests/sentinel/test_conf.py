@@ -166,8 +166,7 @@ def test_file_passes_between_the_kinds(first: bool, tmp_path: Path) -> None:
 
 def test_state_after_a_restart(tmp_path: Path) -> None:
     """What was found out is there again: epochs, replicas, other sentinels, the ID, settings."""
-    cluster = Cluster(tmp_path)
-    try:
+    with Cluster(tmp_path) as cluster:
         cluster.add_server()
         cluster.add_server()
         sentinels = [cluster.add_sentinel(True), cluster.add_sentinel(True)]
@@ -184,17 +183,14 @@ def test_state_after_a_restart(tmp_path: Path) -> None:
             assert [x for x in before if "epoch" not in x] == [x for x in after if "epoch" not in x]
         finally:
             os.kill(cluster.servers[0].pid, 18)
-    finally:
-        cluster.stop()
 
 
 def test_operators_file_and_probes(tmp_path: Path) -> None:
     """The file as an operator writes it (no port, no line end), and its probes, run by a shell with redis-cli."""
-    cluster = Cluster(tmp_path)
     file = tmp_path / "operator" / "sentinel.conf"
     file.parent.mkdir()
     port = free_port()
-    try:
+    with Cluster(tmp_path) as cluster:
         master = cluster.add_server()
         file.write_text(
             f"sentinel monitor {NAME} 127.0.0.1 {master.port} 2\nsentinel down-after-milliseconds {NAME} 1000\n"
@@ -228,8 +224,6 @@ def test_operators_file_and_probes(tmp_path: Path) -> None:
         finally:
             process.kill()
             process.wait()
-    finally:
-        cluster.stop()
 
 
 def test_file_that_cannot_be_written(tmp_path: Path) -> None:

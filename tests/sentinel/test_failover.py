@@ -10,36 +10,16 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ResponseError
 
-from tests.support.sentinels import Cluster, wait_for
+from tests.support.sentinels import KINDS, Cluster, wait_for
 from tests.support.writer import Writer
-
-KINDS = {"ours": (True, True, True), "redis": (False, False, False), "mixed": (True, False, True)}
 
 
 @pytest.fixture
 def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Three servers, no sentinel yet."""
-    cluster = Cluster(tmp_path, ours=getattr(request, "param", False))
-    try:
+    with Cluster(tmp_path, ours=getattr(request, "param", False)) as cluster:
         cluster.add_servers(3)
         yield cluster
-    finally:
-        cluster.stop()
-        print(cluster.logs())  # shown if the test has failed
-
-
-def digests(cluster: Cluster) -> set[str]:
-    found = set()
-    for server in cluster.servers:
-        with cluster.client(server.port) as client:
-            found.add(str(client.execute_command("DEBUG", "DIGEST")))
-    return found
-
-
-def is_replica_of(cluster: Cluster, port: int, master: int) -> bool:
-    with cluster.client(port) as client:
-        info = client.info("replication")
-    return info["role"] == "slave" and info["master_port"] == master and info["master_link_status"] == "up"
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["kill", "stop"])
@@ -59,15 +39,15 @@ def test_failover_and_return(cluster: Cluster, kinds: tuple[bool, ...], how: sig
         switched = time.monotonic()
         wait_for(lambda: writer.written_since(switched) > 20, "writes to the new master")
         other = next(s.port for s in cluster.servers if s.port not in (old.port, new))
-        wait_for(lambda: is_replica_of(cluster, other, new), "the other replica follows the new master")
+        cluster.wait_for_replica(other, new, "the other replica follows the new master")
         if how == signal.SIGKILL:
             old.start()
         else:
             old.signal(signal.SIGCONT)
-        wait_for(lambda: is_replica_of(cluster, old.port, new), "the old master follows the new one")
+        cluster.wait_for_replica(old.port, new, "the old master follows the new one")
     finally:
         writer.stop()
-    wait_for(lambda: len(digests(cluster)) == 1, "all have the same data")
+    wait_for(lambda: len(cluster.digests()) == 1, "all have the same data")
     with cluster.client(new) as client:
         after = [n for at, n in writer.acknowledged if at > switched]
         assert client.mget([f"key:{n}" for n in after]) == [str(n) for n in after]
@@ -127,7 +107,7 @@ def test_forced_failover(cluster: Cluster, ours: bool) -> None:
     with pytest.raises(ResponseError, match="Failover already in progress"):
         asked.call("SENTINEL", "FAILOVER", "mymaster")
     new = cluster.wait_for_switch(old)
-    wait_for(lambda: is_replica_of(cluster, old, new), "the old master follows the new one")
+    cluster.wait_for_replica(old, new, "the old master follows the new one")
     for event in (
         *("+new-epoch", "+try-failover", "+elected-leader", "+failover-state-select-slave", "+selected-slave"),
         *("+failover-state-send-slaveof-noone", "+failover-state-wait-promotion", "+promoted-slave"),
@@ -176,7 +156,7 @@ def test_wrong_master_is_corrected(cluster: Cluster) -> None:
         client.execute_command("REPLICAOF", "NO", "ONE")
     master = cluster.servers[0].port
     for server, event in ((one, "+fix-slave-config"), (two, "+convert-to-slave")):
-        wait_for(lambda s=server: is_replica_of(cluster, s.port, master), "it follows the master again")
+        cluster.wait_for_replica(server.port, master, "it follows the master again")
         assert f"{event} slave 127.0.0.1:{server.port}" in sentinel.log()
 
 

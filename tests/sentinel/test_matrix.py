@@ -7,43 +7,25 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.sentinels import Cluster, Instance, wait_for
+from tests.support.sentinels import KINDS, Cluster, Instance, wait_for
 from tests.support.writer import Writer
-
-SENTINELS = {"ours": (True, True, True), "redis": (False, False, False), "mixed": (True, False, True)}
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path)
-    try:
+    with Cluster(tmp_path) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
-        print(cluster.logs())  # shown if the test has failed
 
 
 def info(cluster: Cluster, server: Instance, section: str = "replication") -> dict[str, object]:
     with cluster.client(server.port) as client:
         found: dict[str, object] = client.info(section)
     return found
-
-
-def follows(cluster: Cluster, server: Instance, master: Instance) -> Callable[[], bool]:
-    def does() -> bool:
-        found = info(cluster, server)
-        return (found["role"], found.get("master_port"), found.get("master_link_status")) == (
-            "slave",
-            master.port,
-            "up",
-        )
-
-    return does
 
 
 def partial_resync(cluster: Cluster, master: Instance) -> None:
@@ -57,12 +39,7 @@ def partial_resync(cluster: Cluster, master: Instance) -> None:
     assert info(cluster, master, "stats")["sync_full"] == before["sync_full"]
 
 
-def digest(cluster: Cluster, server: Instance) -> str:
-    with cluster.client(server.port) as client:
-        return str(client.execute_command("DEBUG", "DIGEST"))
-
-
-@pytest.mark.parametrize("sentinels", SENTINELS.values(), ids=SENTINELS)
+@pytest.mark.parametrize("sentinels", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("ours", [True, False], ids=["our-master", "redis-master"])
 def test_failover_there_and_back(cluster: Cluster, ours: bool, sentinels: tuple[bool, ...]) -> None:
     """The master is killed, a replica of the other kind takes over, and the old master comes back as its replica.
@@ -80,7 +57,7 @@ def test_failover_there_and_back(cluster: Cluster, ours: bool, sentinels: tuple[
     cluster.wait_until_known(2)
     writer = Writer([sentinel.port for sentinel in cluster.sentinels])
     try:
-        wait_for(follows(cluster, chained, third), "the chained replica follows")
+        cluster.wait_for_replica(chained.port, third.port, "the chained replica follows")
         wait_for(lambda: len(writer.acknowledged) > 20, "writes")
         partial_resync(cluster, old)
         for master, heir, how in ((old, new, signal.SIGKILL), (new, old, signal.SIGSTOP)):
@@ -89,17 +66,17 @@ def test_failover_there_and_back(cluster: Cluster, ours: bool, sentinels: tuple[
             assert cluster.wait_for_switch(master.port) == heir.port
             switched = time.monotonic()
             wait_for(lambda: writer.written_since(switched) > 20, "writes to the new master")  # noqa: B023
-            wait_for(follows(cluster, third, heir), "the other replica follows the new master")
+            cluster.wait_for_replica(third.port, heir.port, "the other replica follows the new master")
             if how == signal.SIGKILL:
                 master.start()
             else:
                 master.signal(signal.SIGCONT)
-            wait_for(follows(cluster, master, heir), "the old master follows the new one")
-            wait_for(follows(cluster, chained, third), "the chained replica follows still")
+            cluster.wait_for_replica(master.port, heir.port, "the old master follows the new one")
+            cluster.wait_for_replica(chained.port, third.port, "the chained replica follows still")
         partial_resync(cluster, old)
     finally:
         writer.stop()
-    wait_for(lambda: len({digest(cluster, server) for server in cluster.servers}) == 1, "all have the same data")
+    wait_for(lambda: len(cluster.digests()) == 1, "all have the same data")
     with cluster.client(old.port) as client:
         after = [n for at, n in writer.acknowledged if at > switched]
         assert client.mget([f"key:{n}" for n in after]) == [str(n) for n in after]

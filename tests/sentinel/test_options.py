@@ -19,12 +19,8 @@ from tests.support.servers import free_port
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Nothing yet."""
-    cluster = Cluster(tmp_path)
-    try:
+    with Cluster(tmp_path) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
-        print(cluster.logs())  # shown if the test has failed
 
 
 def test_passwords_of_servers(cluster: Cluster) -> None:

@@ -18,6 +18,8 @@ from tests.support.servers import free_port
 
 ORACLE = "/usr/bin/redis-sentinel"
 NAME = "mymaster"
+KINDS = {"ours": (True, True, True), "redis": (False, False, False), "mixed": (True, False, True)}
+"""Which of three are ours."""
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
@@ -215,7 +217,7 @@ class Instance:
 
 
 class Cluster:
-    """One master, replicas, and sentinels that watch them; all end with :meth:`stop`."""
+    """One master, replicas, and sentinels that watch them; all end with the block, which shows the sentinels' logs."""
 
     def __init__(self, directory: Path, ours: bool = False, compat: str = "7.0") -> None:
         self.directory = directory
@@ -317,6 +319,30 @@ class Cluster:
 
         wait_for(agreed, "all sentinels have switched", seconds)
         return ports.pop()
+
+    def wait_for_replica(self, port: int, master: int, what: str) -> None:
+        """The server at ``port`` follows the one at ``master``, and the link is up."""
+        wait_for(lambda: self._is_replica_of(port, master), what)
+
+    def _is_replica_of(self, port: int, master: int) -> bool:
+        with self.client(port) as client:
+            info = client.info("replication")
+        return info["role"] == "slave" and info["master_port"] == master and info["master_link_status"] == "up"
+
+    def digests(self) -> set[str]:
+        """Of the servers' data; one if all have the same."""
+        found = set()
+        for server in self.servers:
+            with self.client(server.port) as client:
+                found.add(str(client.execute_command("DEBUG", "DIGEST")))
+        return found
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.stop()
+        print(self.logs())  # shown if the test has failed
 
     def logs(self) -> str:
         """All logs of sentinels."""
