@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ReadOnlyError
 
-from tests.support.replication import Node, group, wait_in_step, wait_until, write
+from tests.support.replication import Node, group, wait_in_step, write
+from tests.support.waiting import wait_until
 
 CHAINS = [("ours", "ours", "ours"), ("redis", "ours", "ours"), ("ours", "redis", "ours"), ("ours", "ours", "redis")]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw import RawClient
-from tests.support.replication import KINDS, Group, Node, group, wait_in_step, wait_until
+from tests.support.replication import KINDS, Group, Node, group, wait_in_step
+from tests.support.waiting import wait_until
 
 ON_ANY = [
     "replicaof no one",

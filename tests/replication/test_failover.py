@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw import RawClient
-from tests.support.replication import KINDS, group, wait_in_step, wait_until, write
+from tests.support.replication import KINDS, group, wait_in_step, write
+from tests.support.waiting import wait_until
 
 PAIRS = [("ours", "ours"), ("ours", "redis"), ("redis", "ours")]
 

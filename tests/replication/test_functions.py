@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw import RawClient
-from tests.support.replication import KINDS, Node, group, wait_in_step, wait_until
+from tests.support.replication import KINDS, Node, group, wait_in_step
 from tests.support.tree import Node as Reply
 from tests.support.tree import tree
+from tests.support.waiting import wait_until
 
 PAIRS = [(master, replica) for master in KINDS for replica in KINDS if "ours" in (master, replica)]
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw import RawClient, encode
-from tests.support.replication import KINDS, group, wait_in_step, wait_until, write
+from tests.support.replication import KINDS, group, wait_in_step, write
+from tests.support.waiting import wait_until
 
 ID = b"0123456789abcdef0123456789abcdef01234567"
 

@@ -16,8 +16,9 @@ import pytest
 
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.raw import RawClient
-from tests.support.replication import KINDS, Group, Node, group, wait_in_step, wait_until, write
+from tests.support.replication import KINDS, Group, Node, group, wait_in_step, write
 from tests.support.servers import free_port
+from tests.support.waiting import wait_until
 
 FIRST_START = """\
 slaveof 127.0.0.1 {port}

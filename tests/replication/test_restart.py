@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.replication import KINDS, group, wait_in_step, wait_until, write
+from tests.support.replication import KINDS, group, wait_in_step, write
+from tests.support.waiting import wait_until
 
 SAVING = ("--save", "3600 1")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.replication import KINDS, group, wait_in_step, wait_until, write
+from tests.support.replication import KINDS, group, wait_in_step, write
+from tests.support.waiting import wait_until
 
 
 def test_redis_cli_takes_a_snapshot(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw import encode
-from tests.support.replication import KINDS, Node, group, wait_in_step, wait_until, write
+from tests.support.replication import KINDS, Node, group, wait_in_step, write
+from tests.support.waiting import wait_until
 
 
 def fill(node: Node, keys: int) -> None:
