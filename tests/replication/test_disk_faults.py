@@ -52,15 +52,14 @@ def full_disk(files: FaultyFiles) -> None:
     files.room = 0
 
 
-def failing_snapshots(files: FaultyFiles) -> None:
-    files.refused = "replace"
-
-
 def refuses(name: str) -> Callable[[FaultyFiles], None]:
     def refuse(files: FaultyFiles) -> None:
         files.refused = name
 
     return refuse
+
+
+failing_snapshots = refuses("replace")
 
 
 @pytest.mark.parametrize("diskless", ["yes", "no"])
