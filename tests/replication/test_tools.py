@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.replication import KINDS, group, wait_in_step, write
+from tests.support.replication import KINDS, count_keys, following, group, snapshot_check, wait_in_step, write
 from tests.support.waiting import wait_until
 
 
@@ -16,14 +15,8 @@ def test_redis_cli_takes_a_snapshot(tmp_path: Path) -> None:
     with group(tmp_path) as servers:
         master = servers.start("ours")
         write(master, 1)
-        keys = sum(int(value.split(",")[0].removeprefix("keys=")) for value in master.info("keyspace").values())
-        for option, wanted in (("--rdb", keys), ("--functions-rdb", 0)):
-            file = tmp_path / f"{option}.rdb"
-            command = ["redis-cli", "-p", str(master.port), option, str(file)]
-            subprocess.run(command, check=True, capture_output=True, timeout=60)
-            done = subprocess.run(["redis-check-rdb", str(file)], capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0, done.stdout
-            assert f"[info] {wanted} keys read" in done.stdout
+        for option, wanted in (("--rdb", count_keys(master)), ("--functions-rdb", 0)):
+            assert f"[info] {wanted} keys read" in snapshot_check(master, option, tmp_path / f"{option}.rdb")
         wait_until(lambda: master.info()["connected_slaves"] == "0")
 
 
@@ -31,18 +24,9 @@ def test_redis_cli_follows(tmp_path: Path) -> None:
     """``--replica``: the stream as it comes."""
     with group(tmp_path) as servers:
         master = servers.start("ours")
-        command = ["redis-cli", "-p", str(master.port), "--replica"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follower:
-            try:
-                wait_until(lambda: "state=online" in master.info().get("slave0", ""))
-                master.ok("SET", "seen", "1")
-                assert follower.stdout is not None
-                line = b""
-                while b'"seen"' not in line:
-                    line = follower.stdout.readline()
-                    assert line
-            finally:
-                follower.kill()
+        with following(master) as read_until:
+            master.ok("SET", "seen", "1")
+            read_until(b'"seen"')
 
 
 @pytest.mark.parametrize("diskless", ["yes", "no"])

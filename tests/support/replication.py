@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import select
 import socket
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -161,6 +162,40 @@ def write(node: Node, seed: int, count: int = 400) -> None:
     """Random changes of all types; errors among them are part of it."""
     node.client.pipeline(small_commands(random.Random(seed), count))
     node.ok("SELECT", 0)
+
+
+def snapshot_check(node: Node, option: str, file: Path) -> str:
+    """What redis-check-rdb tells of the file that redis-cli makes with ``--rdb`` or ``--functions-rdb``."""
+    command = ["redis-cli", "-p", str(node.port), option, str(file)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    done = subprocess.run(["redis-check-rdb", str(file)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def count_keys(node: Node) -> int:
+    """In all databases."""
+    return sum(int(value.split(",")[0].removeprefix("keys=")) for value in node.info("keyspace").values())
+
+
+@contextmanager
+def following(master: Node) -> Iterator[Callable[[bytes], None]]:
+    """``redis-cli --replica``, as the only replica and online: reads its lines until one has some bytes in it."""
+    command = ["redis-cli", "-p", str(master.port), "--replica"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follower:
+
+        def read_until(wanted: bytes) -> None:
+            assert follower.stdout is not None
+            line = b""
+            while wanted not in line:
+                line = follower.stdout.readline()
+                assert line
+
+        try:
+            wait_until(lambda: "state=online" in master.info().get("slave0", ""))
+            yield read_until
+        finally:
+            follower.kill()
 
 
 class Proxy:
