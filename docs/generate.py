@@ -378,9 +378,7 @@ def not_run() -> str:
     found: dict[str, list[str]] = {}
     for path in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
         name = str(path.relative_to(ROOT))
-        for reason, body in re.findall(
-            r"^ *<!-- not run: (\w+) -->\n *```[^\n]*\n(.*?)^ *```$", path.read_text(), re.M | re.S
-        ):
+        for reason, body in NOT_RUN.findall(path.read_text()):
             first = body.strip().splitlines()[0].strip().replace("|", "\\|")
             found.setdefault(reason, []).append(f"`{first}` … ({name})")
     lines = ["| reason | why | blocks |", "|---|---|---|"]
