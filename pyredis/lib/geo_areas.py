@@ -23,8 +23,8 @@ from pyredis.lib.geohash import (
     Position,
     bounds,
     cell,
+    interleave,
     place,
-    spread,
 )
 
 _WIDEST: Final = 20037726.37
@@ -63,11 +63,16 @@ class Shape:
             return self.radius * self.unit
         return sqrt((self.width / 2) * (self.width / 2) + (self.height / 2) * (self.height / 2)) * self.unit
 
+    def halves(self) -> tuple[float, float]:
+        """How far it reaches to one side, and up, in metres."""
+        if self.radius is not None:
+            return self.unit * self.radius, self.unit * self.radius
+        return self.unit * (self.width / 2), self.unit * (self.height / 2)
+
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east and north end. Where a pole is inside, longitudes mean nothing (as in Redis)."""
         longitude, latitude = self.center
-        height = self.unit * (self.height / 2 if self.radius is None else self.radius)
-        width = self.unit * (self.width / 2 if self.radius is None else self.radius)
+        width, height = self.halves()
         up = height / EARTH_RADIUS / RADIANS
         # The parallel nearer to the pole is the shorter one.
         at = latitude - up if latitude < 0 else latitude + up
@@ -86,12 +91,12 @@ class Frame:
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.longitude, latitude = longitude, _ = shape.center
-        height = shape.height / 2 if shape.radius is None else shape.radius
-        width = shape.width / 2 if shape.radius is None else shape.radius
-        up = height * shape.unit / EARTH_RADIUS / RADIANS * 1.000001 + 1e-5
+        longitude, latitude = shape.center
+        self.longitude = longitude
+        width, height = shape.halves()
+        up = height / EARTH_RADIUS / RADIANS * 1.000001 + 1e-5
         self.south, self.north = latitude - up, latitude + up
-        self.aside = aside = self._aside(width * shape.unit / EARTH_RADIUS, min(abs(latitude) + up, MAX_LATITUDE))
+        self.aside = aside = self._aside(width / EARTH_RADIUS, min(abs(latitude) + up, MAX_LATITUDE))
         west, east = longitude - aside, longitude + aside
         if west < -MAX_LONGITUDE or east > MAX_LONGITUDE:
             west, east = -inf, inf  # across the date line
@@ -293,7 +298,7 @@ def _areas(shape: Shape, frame: Frame) -> list[Area]:
         if dx or dy:
             last = x, y
         if row_touches[dy] and column_touches[dx]:
-            bits = spread(x) << 1 | spread(y)
+            bits = interleave(x, y)
             found.append((float(bits << shift), float(bits + 1 << shift), x, y, step))
     return found
 

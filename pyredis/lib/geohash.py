@@ -47,19 +47,19 @@ def cell(longitude: float, latitude: float, step: int, max_latitude: float = MAX
     return int(x * (1 << step)), int(y * (1 << step))
 
 
-def spread(number: int) -> int:
+def _spread(number: int) -> int:
     """The digits of an interval number with a gap before each: binary ones, read as digits of base 4."""
     return int(f"{number:b}", 4)
 
 
-def _interleave(x: int, y: int) -> int:
+def interleave(x: int, y: int) -> int:
     """The hash of a cell."""
-    return spread(x) << 1 | spread(y)
+    return _spread(x) << 1 | _spread(y)
 
 
 def encode(longitude: float, latitude: float) -> int:
     """The hash at step 26."""
-    return _interleave(*cell(longitude, latitude, MAX_STEP))
+    return interleave(*cell(longitude, latitude, MAX_STEP))
 
 
 def bounds(number: int, step: int, limit: float) -> tuple[float, float]:
@@ -116,7 +116,7 @@ def place(score: float) -> Place:
 def text(score: float) -> bytes:
     """The standard geohash of eleven characters, which knows latitudes to 90 degrees; the last one is always 0."""
     longitude, latitude = decode(score)
-    bits = _interleave(*cell(longitude, latitude, MAX_STEP, 90.0))
+    bits = interleave(*cell(longitude, latitude, MAX_STEP, 90.0))
     return bytes([_ALPHABET[bits >> 52 - 5 * i & 31] for i in range(1, 11)]) + b"0"
 
 
