@@ -86,18 +86,22 @@ def test_functions(client: Redis) -> None:
     client.function_flush()
 
 
+def work_off(port: int, db: int, queue: str, seconds: int) -> None:
+    """Four workers of rq take jobs from the queue until there are none, within so many seconds each."""
+    code = (
+        f"import redis, rq; connection = redis.Redis(port={port}, db={db}); "
+        f"rq.SimpleWorker([{queue!r}], connection=connection).work(burst=True, logging_level='ERROR')"
+    )
+    workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [worker.wait(seconds) for worker in workers] == [0] * 4
+
+
 def test_rq(client: Redis, server: ServerProcess) -> None:
     """Jobs through four workers at once: none lost, none twice."""
     rq = pytest.importorskip("rq")
     queue = rq.Queue("jobs", connection=client)
     jobs = [queue.enqueue("operator.mul", n, 2) for n in range(1000)]
-
-    code = (
-        "import redis, rq; "
-        f"rq.SimpleWorker(['jobs'], connection=redis.Redis(port={server.port})).work(burst=True, logging_level='ERROR')"
-    )
-    workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
-    assert [worker.wait(60) for worker in workers] == [0] * 4
+    work_off(server.port, 0, "jobs", 60)
     results = [job.latest_result() for job in jobs]
     assert [result.return_value for result in results if result is not None] == [2 * n for n in range(1000)]
     assert queue.count == 0
@@ -214,13 +218,7 @@ def test_rq_scheduler(either: ServerProcess) -> None:
         queue = rq.Queue("due", connection=client)
         assert queue.count == 1000
         assert late in scheduler and not any(job in scheduler for job in jobs[:10])
-        code = (
-            "import redis, rq; "
-            f"connection = redis.Redis(port={either.port}, db=8); "
-            "rq.SimpleWorker(['due'], connection=connection).work(burst=True, logging_level='ERROR')"
-        )
-        workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
-        assert [worker.wait(100) for worker in workers] == [0] * 4
+        work_off(either.port, 8, "due", 100)
         assert queue.count == 0 and rq.registry.FinishedJobRegistry(queue=queue).count == 1000
         assert [job.return_value() for job in jobs] == [2 * n for n in range(1000)]
 
