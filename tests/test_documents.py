@@ -49,23 +49,22 @@ def test_commands_of_redis(oracle: ServerProcess) -> None:
     assert listed == groups
 
 
-def anchors(text: str) -> list[str]:
+def anchors(page: str | Path) -> list[str]:
     """The anchors of a page's headings."""
-    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", outside_blocks(page), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links(page: str) -> None:
-    text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
-    own = anchors(text)
+    own = anchors(page)
     assert len(own) == len(set(own)), "two headings with the same anchor"
-    for target in re.findall(r"\]\(([^)]+)\)", text):
+    for target in re.findall(r"\]\(([^)]+)\)", outside_blocks(page)):
         if not target.startswith(("http://", "https://")):
             path, _, anchor = target.partition("#")
             there = (ROOT / page).parent / path if path else ROOT / page
             assert there.exists(), target
-            assert not anchor or anchor in anchors(there.read_text()), target
+            assert not anchor or anchor in anchors(there), target
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from tests.scripting.test_eval import Both
+from tests.support.documents import blocks
 from tests.support.servers import ServerProcess
 
-PAGE = (Path(__file__).parents[2] / "docs" / "scripting.md").read_text()
-LIMITER, RELEASE, LOCKS = re.findall(r"```lua[^\n]*\n(.*?)```", PAGE, re.S)
+LIMITER, RELEASE, LOCKS = [block.text for block in blocks("docs/scripting.md") if block.language == "lua"]
 
 
 def test_rate_limiter(server: ServerProcess, oracle: ServerProcess) -> None:

@@ -69,7 +69,7 @@ def blocks(page: str) -> list[Block]:
     ]
 
 
-def outside_blocks(page: str) -> str:
+def outside_blocks(page: str | Path) -> str:
     """The page's text without its blocks."""
     return _FENCE.sub("", (ROOT / page).read_text())
 
