@@ -13,11 +13,9 @@ local fail, finish = common.fail, common.finish
 
 -- Looking for what must be escaped is slow in Lua: a string is first tried as one of harmless characters, and after
 -- this many strings only the whole result is looked at, once, from outside.
-local SPECIAL = '[%c"\\/]'
 local SAFE = "^[%w _.:,;@#+*()=!?-]*$"
 local CHECKED = 4
-local new_shape = shapes.writer
-local MOST_SHAPES = 4  -- of the elements of one array or object
+local SPECIAL, new_shape, new_state, missed = shapes.special, shapes.writer, shapes.new_state, shapes.missed
 local CHILDREN = 4  -- elements from which on they may be alike
 local ALWAYS = 1e15
 local ESCAPES = {
@@ -123,8 +121,8 @@ local function append_value(value, buffer, count, depth, slots, openings, config
   return count
 end
 
--- A container in an array or object. `state` is that of the array or object: the shapes that its elements had (see
--- cjson_shapes), how many had none of these, and how many had. The text of one that has a shape is one piece.
+-- A container in an array or object, whose `state` is that of cjson_shapes. The text of one that has a shape is one
+-- piece.
 local function append_element(value, buffer, count, depth, slots, openings, config, state)
   local unchecked = careful <= 0
   local known = #state
@@ -142,15 +140,10 @@ local function append_element(value, buffer, count, depth, slots, openings, conf
       end
     end
   end
-  local misses = state.misses + 1
-  state.misses = misses
+  local wanted = missed(state)
   count = append_table(value, buffer, count, depth, slots, openings, config)
-  if unchecked and misses > 2 and known < MOST_SHAPES then
+  if unchecked and wanted then
     state[known + 1] = new_shape(value, newer, known_number_text)
-    known = #state
-  end
-  if misses > 8 and (known == 0 or misses > state.hits) then
-    state.off = true
   end
   return count
 end
@@ -174,7 +167,7 @@ local function append_array(value, length, buffer, count, depth, slots, openings
       count = count + 1
       buffer[count] = separator
       if length > CHILDREN and type(element) == "table" and not (state and state.off) then
-        state = state or {hits = 0, misses = 0, off = false, config.last_written}
+        state = state or new_state(config.last_written, false)
         count = append_element(element, buffer, count, depth, slots + 1, openings, config, state)
       else
         count = append_value(element, buffer, count, depth, slots + 1, openings, config)
@@ -228,7 +221,7 @@ local function append_object(value, buffer, count, depth, slots, openings, confi
         children = children + 1
         count = append_value(element, buffer, count, depth, slots + 2, openings, config)
       else
-        state = state or {hits = 0, misses = 0, off = false, config.last_written}
+        state = state or new_state(config.last_written, false)
         count = append_element(element, buffer, count, depth, slots + 2, openings, config, state)
       end
     end

@@ -13,8 +13,7 @@ local NUMBER = "^(-?%d+%.?%d*)"
 local STRICT_NUMBER = "^(-?[1-9]%d*%.?%d*)"
 -- What may stand behind a number: a comma, a closing bracket, space.
 local ENDS = {[44] = true, [93] = true, [125] = true, [32] = true, [10] = true, [13] = true, [9] = true}
-local tokens, new_shape = shapes.tokens, shapes.reader
-local MOST_SHAPES = 4  -- of the elements of one array or object
+local tokens, new_shape, missed = shapes.tokens, shapes.reader, shapes.missed
 local CHILDREN = 4  -- containers in an object from which on they may be alike
 
 local ESCAPES = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
@@ -241,8 +240,8 @@ end
 -- In these loops `first` is the byte at `at`. The quickest way through is for text without backslashes and zero bytes
 -- (`config.plain`), with at most one space behind commas and colons.
 --
--- A container in an array or object, with this first byte, as `decode_other` has it. `state` is that of the array or
--- object: the shapes that its elements had (see cjson_shapes), how many had none of these, and how many had.
+-- A container in an array or object, whose `state` is that of cjson_shapes, with this first byte, as `decode_other` has
+-- it.
 local function decode_element(text, at, first, depth, slots, config, state)
   local count = #state
   for index = 1, count do
@@ -256,22 +255,15 @@ local function decode_element(text, at, first, depth, slots, config, state)
     end
   end
   local value, behind = decode_other(text, at, first, depth, slots, config)
-  local misses = state.misses + 1
-  state.misses = misses
-  if misses > 2 and count < MOST_SHAPES and 4 * (behind - at) < #text - behind then
+  if missed(state) and 4 * (behind - at) < #text - behind then
     state[count + 1] = new_shape(text, at, behind - 1, config.decode_array_with_array_mt)
-    count = #state
-  end
-  if misses > 8 and (count == 0 or misses > state.hits) then
-    state.off = true
   end
   return value, behind
 end
 
--- Begins with the shape that was the last one of use: a script often reads what is like what it read before.
 local function new_state(config)
   local off = not config.plain or not config.decode_invalid_numbers
-  return {hits = 0, misses = 0, off = off, not config.decode_array_with_array_mt and config.last_read or nil}
+  return shapes.new_state(not config.decode_array_with_array_mt and config.last_read or nil, off)
 end
 
 function decode_object(text, at, depth, slots, config)

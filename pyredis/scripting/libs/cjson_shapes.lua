@@ -8,6 +8,7 @@
 -- `writer(value, newer, number)` makes the shape of a table: `depth`, `keys` and `strings` (how many of these it has), and
 -- `write(value, texts, config)`. `number(value, config)` is the text of a number, `texts` has some of them.
 -- Both return nil for what is too large or has something unusual.
+-- `new_state(shape, off)` and `missed(state)` keep account of the elements of one array or object, see there.
 
 local null = ...
 local byte, find, sub, gsub, format = string.byte, string.find, string.sub, string.gsub, string.format
@@ -17,6 +18,8 @@ local getmetatable = debug.getmetatable
 local MOST_VALUES, MOST_CONTAINERS, LONGEST = 60, 30, 4096  -- Lua has 250 registers
 local AT_ONCE = 30  -- values that one pattern captures: Lua has 32
 local KEPT = 100  -- functions
+local MOST_SHAPES = 4  -- of the elements of one array or object
+local SPECIAL = '[%c"\\/]'  -- what is escaped in a string
 
 -- Numbers of up to three characters and literals, by their text.
 local tokens = {["true"] = true, ["false"] = false, ["null"] = null}
@@ -49,6 +52,23 @@ local function compile(source, ...)
     compiled[source], count_compiled = made, count_compiled + 1
   end
   return made
+end
+
+-- Of the elements of one array or object: the shapes that they had, how many had one of these, how many had none, and
+-- whether it is no use to look for them any more. Begins with the shape that was the last one of use, if there is one: a
+-- script often reads and writes what is like what it had before.
+local function new_state(shape, off)
+  return {hits = 0, misses = 0, off = off, shape}
+end
+
+-- An element has none of the shapes: whether one is to be made of it.
+local function missed(state)
+  local misses = state.misses + 1
+  state.misses = misses
+  if misses > 8 and misses > state.hits then
+    state.off = true
+  end
+  return misses > 2 and #state < MOST_SHAPES
 end
 
 -- Reading --------------------------------------------------------------------------------------------------------
@@ -164,8 +184,6 @@ end
 
 -- Writing --------------------------------------------------------------------------------------------------------
 
-local SPECIAL = '[%c"\\/]'
-
 local function new_writer(newer)
   local checks, pieces = {}, {}  -- statements, and the operands of the concatenation
   local written = ""  -- the end of the text that is the same for all
@@ -268,4 +286,6 @@ local function writer(value, newer, number)
   return new_writer(newer)(value, number)
 end
 
-return {reader = reader, writer = writer, tokens = tokens}
+return {
+  reader = reader, writer = writer, tokens = tokens, special = SPECIAL, new_state = new_state, missed = missed,
+}
