@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from pyredis.metrics.http import Page, Request, Response, Site
+from pyredis.metrics.http_server import HttpServer
 from tests.support.sentinels import NAME, SentinelProcess
 from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
 
@@ -295,6 +299,40 @@ def test_other_requests(monitored: Monitored) -> None:
     while monitored.get("/health") != (200, "ok\n"):
         pass
     assert monitored.client.ping()
+
+
+def test_a_stream_whose_peer_has_gone_is_ended() -> None:
+    """The peer resets the connection before it has the head of the response."""
+    ended = []
+
+    class Pieces:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            raise AssertionError("nobody reads it")
+
+        async def aclose(self) -> None:
+            ended.append(self)
+
+    async def reset() -> None:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        def answer(request: Request) -> Response:
+            client.close()
+            return Response(stream=Pieces())  # type: ignore[arg-type]
+
+        server = HttpServer()
+        server.sites.append(Site({"/": Page(answer)}, ["127.0.0.1"]))
+        await server.start(0)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(30):
+            while not ended:
+                await asyncio.sleep(0.01)
+        assert server.open == server.streams == 0
+        server.close()
+
+    asyncio.run(reset())
+    assert len(ended) == 1
 
 
 def test_a_sentinel(tmp_path: Path) -> None:

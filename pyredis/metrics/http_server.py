@@ -177,11 +177,15 @@ class HttpServer:
         if response.stream is not None and self.streams >= _STREAMS:
             await _end(response)
             response = _plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open")
-        async with asyncio.timeout(_SECONDS):
-            writer.write(response.head() + (b"" if request and request.method == "HEAD" else response.body))
-            await writer.drain()
-            if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                await _discard(reader, writer)
+        try:
+            async with asyncio.timeout(_SECONDS):
+                writer.write(response.head() + (b"" if request and request.method == "HEAD" else response.body))
+                await writer.drain()
+                if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    await _discard(reader, writer)
+        except BaseException:
+            await _end(response)  # nobody else knows of it
+            raise
         return response
 
     def _find(self, request: Request) -> tuple[Page, Site]:
