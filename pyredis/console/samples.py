@@ -101,14 +101,12 @@ class Sampler:
 
     def _lag(self) -> tuple[float | None, int | None]:
         """Seconds and bytes by which the furthest replica is behind, or this one; None where there is none."""
-        fields = dict(self.server.replication.info())
-        if fields.get("role") == "slave":
-            idle = fields.get("master_last_io_seconds_ago")
+        replication = self.server.replication
+        if replication.master is not None:
+            idle = dict(replication.info()).get("master_last_io_seconds_ago")
             return (float(idle), None) if isinstance(idle, int) and idle >= 0 else (None, None)
-        lags, behind = [], []
-        for name, text in fields.items():
-            if name.startswith("slave") and isinstance(text, str) and "offset=" in text:
-                parts = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
-                lags.append(float(parts.get("lag", 0)))
-                behind.append(self.server.replication.offset - int(parts["offset"]))
-        return (max(lags), max(max(behind), 0)) if lags else (None, None)
+        replicas: list[dict[str, Any]] = [dict(fields) for fields in replication.describe_replicas()]
+        if not replicas:
+            return None, None
+        furthest = min(replica["offset"] for replica in replicas)
+        return float(max(replica["lag"] for replica in replicas)), max(replication.offset - furthest, 0)

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.console import AJAX, ConsoleServer, basic
 from tests.support.servers import free_port, start_ours
+from tests.support.waiting import wait_until
 
 TEXTS = [b"plain", b"", "ü – 漢".encode(), b"<script>alert(1)</script>", b"\x00\xff\xfe\r\n", b'"quoted" \\ \n\t']
 
@@ -167,6 +168,26 @@ def test_samples(console: ConsoleServer) -> None:
     )
     assert all(a["t"] < b["t"] for a, b in pairwise(samples))
     assert console.ask("/console/api/samples?since=x")[0] == 400
+
+
+def test_samples_of_a_master_and_its_replica(console: ConsoleServer, tmp_path: Path) -> None:
+    def last(server: ConsoleServer) -> dict[str, Any]:
+        samples = json.loads(server.ask("/console/api/samples")[2])["samples"]
+        return samples[-1] if samples else {"lag": None}
+
+    console.client.config_set("repl-diskless-sync-delay", 0)
+    replica = ConsoleServer(tmp_path, "--replicaof", f"127.0.0.1 {console.server.port}")
+    try:
+        wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up")
+        console.client.set("k", "v")
+        assert console.client.wait(1, 30000) == 1
+        wait_until(lambda: last(console)["lag"] is not None and last(console)["behind"] == 0)
+        wait_until(lambda: last(replica)["lag"] is not None)
+        assert 0 <= last(console)["lag"] < 30 and 0 <= last(replica)["lag"] < 30
+        assert last(replica)["behind"] is None
+    finally:
+        replica.stop()
+    wait_until(lambda: last(console)["lag"] is None and last(console)["behind"] is None)
 
 
 # --- what goes on -----------------------------------------------------------------------------------------------------
