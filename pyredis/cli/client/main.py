@@ -41,11 +41,7 @@ def run(arguments: list[str]) -> int:
     if options.version:
         print(f"pyredis-cli {__version__}")
         return 0
-    if options.password_seen and options.warn:
-        print(
-            "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.",
-            file=sys.stderr,
-        )
+    warn(options)
     session = Session(options, options.form or ("terminal" if sys.stdout.isatty() else "raw"))
     if options.scan:
         session.scan()
@@ -60,6 +56,15 @@ def run(arguments: list[str]) -> int:
 
         return interact(session)
     return _lines(session, options)
+
+
+def warn(options: Options) -> None:
+    """Of a password that others can read in the list of processes."""
+    if options.password_seen and options.warn:
+        print(
+            "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.",
+            file=sys.stderr,
+        )
 
 
 def _command(session: Session, options: Options, words: list[bytes]) -> int:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from pyredis.cli.client.connection import ConnectionLost
+from pyredis.cli.client.main import warn
 from pyredis.cli.client.options import Options, UsageError, parse
 from pyredis.cli.client.session import NotConnected, Session
 from pyredis.cli.top.figures import Denied, Reader
@@ -39,9 +40,7 @@ def main(arguments: tuple[str, ...]) -> None:
     """Show what a server does."""
     try:
         sys.exit(_run(list(arguments)))
-    except UsageError as e:
-        click.echo(e, err=True)
-    except NotConnected as e:
+    except (UsageError, NotConnected) as e:
         click.echo(e, err=True)
     except (ConnectionLost, Denied) as e:
         click.echo(f"Error: {e}", err=True)
@@ -71,9 +70,7 @@ def _run(arguments: list[str]) -> int:
     except ImportError:
         click.echo(_MISSING, err=True)
         return 1
-    if options.password_seen and options.warn:
-        text = "Using a password with '-a' or '-u' option on the command line interface may not be safe."
-        click.echo(f"Warning: {text}", err=True)
+    warn(options)
     reader = Reader(Session(options, "raw"), str(options.target))
     if once:
         print_once(reader, options.interval or 1.0)
