@@ -89,3 +89,8 @@ export function parseInfo(text) {
   }
   return sections;
 }
+
+/** A line of INFO that has several fields: name=value,name=value. */
+export function fieldsOf(text) {
+  return Object.fromEntries(text.split(",").map((part) => part.split("=")));
+}

@@ -1,6 +1,6 @@
 // The elements of lists, sets, sorted sets, hashes and streams, page by page.
 
-import { call, isError, run } from "./api.js";
+import { call, isError, pairs, run } from "./api.js";
 import { asText, byteLength, isCut, printable } from "./bytes.js";
 import { ask, toast } from "./dialog.js";
 import { button, empty, h, iconButton, table } from "./dom.js";
@@ -174,7 +174,7 @@ async function groups(body, { db, key, current }) {
   const [found] = await run(db, ["XINFO", "GROUPS", key]);
   if (isError(found) || !found.length || !current()) return;
   const rows = found.map((one) => {
-    const fields = Object.fromEntries(Array.from({ length: one.length / 2 }, (_, n) => [asText(one[2 * n]), one[2 * n + 1]]));
+    const fields = pairs(one);
     const text = (value) => (value === null || value === undefined ? "–" : typeof value === "number" ? value.toLocaleString("en") : printable(value));
     return h("tr", {}, h("td", {}, text(fields.name)), h("td", { class: "number" }, text(fields.consumers)), h("td", { class: "number" }, text(fields.pending)), h("td", { class: "number" }, text(fields.lag)), h("td", { class: "mono" }, text(fields["last-delivered-id"])));
   });

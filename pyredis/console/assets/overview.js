@@ -1,6 +1,6 @@
 // Charts of the last minutes, what the commands cost, and what the databases hold.
 
-import { call, parseInfo, samples } from "./api.js";
+import { call, fieldsOf, parseInfo, samples } from "./api.js";
 import { Chart } from "./chart.js";
 import { empty, h, problem, segments, table } from "./dom.js";
 import { bytes, count, duration, micros, short } from "./format.js";
@@ -62,10 +62,10 @@ function take(fresh) {
 /** Rows of INFO's Commandstats with the percentiles of Latencystats, the most frequent first. */
 function commandRows(info) {
   const stats = Object.entries(info.Commandstats || {}).map(([name, text]) => {
-    const fields = Object.fromEntries(text.split(",").map((part) => part.split("=")));
+    const fields = fieldsOf(text);
     const command = name.replace(/^cmdstat_/, "");
     const latency = (info.Latencystats || {})[`latency_percentiles_usec_${command}`] || "";
-    const times = Object.fromEntries(latency.split(",").map((part) => part.split("=")));
+    const times = fieldsOf(latency);
     return { command, calls: Number(fields.calls), usec: Number(fields.usec), each: Number(fields.usec_per_call), failed: Number(fields.failed_calls) + Number(fields.rejected_calls), times };
   });
   stats.sort((a, b) => b.calls - a.calls);
@@ -86,7 +86,7 @@ function commandRows(info) {
 
 function databaseRows(info) {
   return Object.entries(info.Keyspace || {}).map(([name, text]) => {
-    const fields = Object.fromEntries(text.split(",").map((part) => part.split("=")));
+    const fields = fieldsOf(text);
     return h("tr", {},
       h("td", {}, h("a", { href: `#/keys?db=${name.slice(2)}` }, name)),
       h("td", { class: "number" }, Number(fields.keys).toLocaleString("en")),
