@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import redis
 
 from tests.monitoring.prometheus import PROMTOOL, Prometheus, needs_prometheus, prometheus
+from tests.support.background import repeated
 from tests.support.sentinels import NAME, SentinelProcess, wait_for
 from tests.support.servers import free_port, start_ours
 from tests.support.waiting import wait_until
@@ -125,32 +125,20 @@ def monitoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         wait_for(lambda: client.info("replication").get("slave0", {}).get("state") == "online", "the replica is online")
         targets = {port: {"kubernetes_pod_name": role, "namespace": "test"} for role, port in ports.items()}
         found = stack.enter_context(prometheus(directory, targets))
-        stack.enter_context(used(client))
+        # Goes on: rates of what stands still are 0, and their quotients nothing.
+        stack.enter_context(repeated(lambda: use(client), 0.05))
         wait_until(lambda: found.readings() >= READINGS and len(found.query("up == 1")) == len(targets), seconds=60)
         yield found
 
 
-@contextlib.contextmanager
-def used(client: redis.Redis) -> Iterator[None]:
-    """A client that goes on: rates of what stands still are 0, and their quotients nothing."""
-    enough = threading.Event()
-
-    def use() -> None:
-        while not enough.wait(0.05):
-            client.set("a", "1", ex=100)
-            client.rpush("l", 1)
-            client.get("a"), client.get("none")
-            for bad in (("LPUSH", "a", 1), ("GET",)):
-                with contextlib.suppress(redis.ResponseError):
-                    client.execute_command(*bad)
-
-    thread = threading.Thread(target=use)
-    thread.start()
-    try:
-        yield
-    finally:
-        enough.set()
-        thread.join()
+def use(client: redis.Redis) -> None:
+    """What moves all figures."""
+    client.set("a", "1", ex=100)
+    client.rpush("l", 1)
+    client.get("a"), client.get("none")
+    for bad in (("LPUSH", "a", 1), ("GET",)):
+        with contextlib.suppress(redis.ResponseError):
+            client.execute_command(*bad)
 
 
 def empty(server: Prometheus, queries: list[str], seconds: float = 20) -> list[str]:

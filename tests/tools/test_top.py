@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import redis
 from pyredis.cli.client.options import Options
 from pyredis.cli.client.session import Session
 from pyredis.cli.top.figures import Reader
+from tests.support.background import repeated
 from tests.support.servers import ServerProcess, start_ours
 
 TOP = [sys.executable, "-m", "pyredis.cli", "top"]
@@ -35,20 +35,20 @@ def reader(server: ServerProcess) -> Reader:
 @contextmanager
 def busy(server: ServerProcess) -> Iterator[None]:
     """Somebody who works all the time."""
-    stop = threading.Event()
-
-    def work() -> None:
-        with client_of(server) as client:
-            while not stop.is_set():
-                client.incr("worked")
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with client_of(server) as client, repeated(lambda: client.incr("worked")):
         yield
+
+
+@contextmanager
+def terminal(server: ServerProcess, interval: str, rows: int, columns: int) -> Iterator[pexpect.spawn]:
+    """It runs in a terminal; when the block ends it ends."""
+    argv = [*TOP[1:], "-p", str(server.port), "-i", interval]
+    child = pexpect.spawn(TOP[0], argv, dimensions=(rows, columns), timeout=60)
+    try:
+        yield child
+        child.expect(pexpect.EOF)
     finally:
-        stop.set()
-        thread.join()
+        child.close()
 
 
 @pytest.mark.parametrize("which", ["server", "oracle"])
@@ -99,8 +99,7 @@ def test_once(server: ServerProcess) -> None:
 
 
 def test_in_a_terminal(server: ServerProcess) -> None:
-    with busy(server):
-        child = pexpect.spawn(TOP[0], [*TOP[1:], "-p", str(server.port), "-i", "0.2"], dimensions=(40, 140), timeout=60)
+    with busy(server), terminal(server, "0.2", 40, 140) as child:
         child.expect("Commands/s")
         child.expect("INCRBY")
         child.expect("every 0.2 s")
@@ -111,19 +110,15 @@ def test_in_a_terminal(server: ServerProcess) -> None:
         child.send("p")
         child.expect("hold")
         child.send("q")
-        child.expect(pexpect.EOF)
-        child.close()
     assert child.exitstatus == 0
     assert b"\x1b[?1049h" in child.before or child.signalstatus is None
 
 
 def test_a_small_terminal_and_an_interrupt(server: ServerProcess) -> None:
-    for size in ((10, 40), (24, 80)):
-        child = pexpect.spawn(TOP[0], [*TOP[1:], "-p", str(server.port), "-i", "0.1"], dimensions=size, timeout=60)
-        child.expect("every 0.1 s|q quit")
-        child.sendintr()
-        child.expect(pexpect.EOF)
-        child.close()
+    for rows, columns in ((10, 40), (24, 80)):
+        with terminal(server, "0.1", rows, columns) as child:
+            child.expect("every 0.1 s|q quit")
+            child.sendintr()
         assert child.exitstatus == 130
         assert b"Traceback" not in child.before
 
@@ -157,12 +152,10 @@ def test_passwords_and_errors(tmp_path: Path) -> None:
 
 def test_a_server_that_goes(tmp_path: Path) -> None:
     server = start_ours(tmp_path)
-    child = pexpect.spawn(TOP[0], [*TOP[1:], "-p", str(server.port), "-i", "0.1"], dimensions=(30, 120), timeout=60)
-    child.expect("every 0.1 s")
-    server.stop()
-    child.expect("Error: .*|Could not connect")
-    child.expect(pexpect.EOF)
-    child.close()
+    with terminal(server, "0.1", 30, 120) as child:
+        child.expect("every 0.1 s")
+        server.stop()
+        child.expect("Error: .*|Could not connect")
     assert child.exitstatus == 1
 
 
