@@ -19,7 +19,7 @@ _USAGE: Final = {
 
 def memory_limit(root: Path = Path("/")) -> int:
     """The smallest limit in force, in bytes; 0 where none is known. ``root`` is where the system's files are."""
-    found = [limit for path in _limit_files(root) if 0 < (limit := _read(path)) < _UNLIMITED]
+    found = [limit for _, limit in _limits(root)]
     machine = system_memory()
     return min([*found, *([machine] if machine else [])], default=0)
 
@@ -35,13 +35,17 @@ def available_memory(root: Path = Path("/")) -> int:
         found += [int(line.split()[1]) << 10 for line in lines if line.startswith(b"MemAvailable:")]
     except (OSError, ValueError, IndexError):
         pass  # not on this system
-    for path in _limit_files(root):
-        if 0 < (limit := _read(path)) < _UNLIMITED:
-            usage, cached = _USAGE[path.name]
-            used = _read(path.with_name(usage))
-            if used:
-                found.append(max(limit - used + _field(path.with_name("memory.stat"), cached), 0))
+    for path, limit in _limits(root):
+        usage, cached = _USAGE[path.name]
+        used = _read(path.with_name(usage))
+        if used:
+            found.append(max(limit - used + _field(path.with_name("memory.stat"), cached), 0))
     return min(found, default=-1)
+
+
+def _limits(root: Path) -> list[tuple[Path, int]]:
+    """The files that name a limit, and the limits in bytes."""
+    return [(path, limit) for path in _limit_files(root) if 0 < (limit := _read(path)) < _UNLIMITED]
 
 
 def _limit_files(root: Path) -> list[Path]:
