@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -361,12 +362,6 @@ ABSENT: Final = {
 """What later versions of Redis have and pyredis does not, up to the newest release of ``compat-version``."""
 
 
-def compatibility_page() -> str:
-    """The page as it is, with the tables written anew."""
-    before, _, rest = (DOCS / "compatibility.md").read_text().partition(BEGIN)
-    return between_markers("compatibility.md", compatibility_tables(before + rest.partition(END)[2]))
-
-
 # --- docs/contributing.md -------------------------------------------------------------------------------------------
 
 
@@ -386,12 +381,16 @@ def not_run() -> str:
     return "\n".join(lines)
 
 
-def between_markers(name: str, text: str) -> str:
-    """A page as it is, with what stands between the markers written anew."""
+# --- all of them ----------------------------------------------------------------------------------------------------
+
+
+def between_markers(name: str, write: Callable[[str], str]) -> str:
+    """A page as it is, with what stands between the markers written anew: from the rest of the page."""
     before, _, rest = (DOCS / name).read_text().partition(BEGIN)
-    if END not in rest:
+    _, end, after = rest.partition(END)
+    if not end:
         raise SystemExit(f"docs/{name} lacks its markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}\n{write(before + after)}\n{END}{after}"
 
 
 def main(check: bool) -> int:
@@ -401,8 +400,8 @@ def main(check: bool) -> int:
         **command_pages(),
         "python.md": python_page(),
         "configuration.md": configuration_page(),
-        "compatibility.md": compatibility_page(),
-        "contributing.md": between_markers("contributing.md", not_run()),
+        "compatibility.md": between_markers("compatibility.md", compatibility_tables),
+        "contributing.md": between_markers("contributing.md", lambda _: not_run()),
     }
     for name, text in pages.items():
         path = DOCS / name
