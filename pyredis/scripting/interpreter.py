@@ -7,12 +7,11 @@ handed over, and large values are asked for room.
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from pyredis.core.memory import give_back
 from pyredis.scripting.convert import Converter
-from pyredis.scripting.libs import Libraries
+from pyredis.scripting.libs import Libraries, lua_source
 from pyredis.scripting.libs.tailcalls import without_tail_calls
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ _AT_ONCE: Final = 1000
 """Arguments handed over in one call."""
 
 _SOURCES: Final = ("patterns.lua", "sandbox.lua", "reply.lua", "api.lua", "functions.lua")
-_LIBRARIES: Final = ("common", "bit", "cjson", "cjson_decode", "cjson_shapes", "cmsgpack", "struct", "random")
 
 
 class CompileError(Exception):
@@ -60,10 +58,6 @@ class Code:
         self.flags = flags
 
 
-def _source(name: str) -> bytes:
-    return resources.files("pyredis.scripting").joinpath(name).read_bytes()
-
-
 def _no_attributes(obj: object, name: object, setting: bool) -> Any:
     """Nothing of a Python object can be reached from Lua."""
     raise AttributeError
@@ -87,15 +81,14 @@ class Interpreter:
             max_memory=_SOFT_LIMIT + _SLACK,
         )
         self._converter = converter = Converter(lua.table_from, self.has_room)
-        sources = {b"=" + name.encode(): True for name in _SOURCES}
-        sources |= {b"@" + name.encode() + b".lua": True for name in _LIBRARIES}
         soft_limit = _SOFT_LIMIT // 1024
         table = lua.table_from
         self._hide_host(calls.tick)
         libraries = Libraries(lua, compat)
+        sources = [*libraries.sources, *(b"=" + name.encode() for name in _SOURCES)]
         sandbox = self._load(
             "sandbox.lua",
-            table(sources),
+            table(dict.fromkeys(sources, True)),
             _SOFT_LIMIT // 2,
             soft_limit,
             without_tail_calls,
@@ -122,7 +115,7 @@ class Interpreter:
         self._run: Callable[..., Any] = api[b"call" if for_functions else b"run"]
 
     def _load(self, name: str, *arguments: Any) -> Any:
-        return self._lua.compile(_source(name), name=b"=" + name.encode())(*arguments)
+        return self._lua.compile(lua_source("pyredis.scripting", name), name=b"=" + name.encode())(*arguments)
 
     def _hide_host(self, function: Callable[..., Any]) -> None:
         """A Python function can be called, and nothing else: not even its name can be seen."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import struct
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -42,15 +43,11 @@ metatable.__metatable = false
 return null
 """
 
-_sources: dict[str, bytes] = {}
 
-
-def _source(name: str) -> bytes:
-    """The Lua source of a library, read once per process."""
-    source = _sources.get(name)
-    if source is None:
-        source = _sources[name] = resources.files(__name__).joinpath(name).read_bytes()
-    return source
+@cache
+def lua_source(package: str, name: str) -> bytes:
+    """The Lua source of this name in a package, read once per process."""
+    return resources.files(package).joinpath(name).read_bytes()
 
 
 # What JSON writes as it is.
@@ -83,14 +80,18 @@ class Libraries:
     """The libraries of one interpreter, as Lua tables that are nowhere else yet.
 
     ``tables`` has them by name; ``math_random`` and ``math_randomseed`` are the functions that replace Lua's own,
-    ``common`` is what they share. ``compat`` is the release of Redis (704 = 7.4), on which depends what there is. The
-    interpreter must have ``encoding=None`` and ``unpack_returned_tuples``, and still its ``debug`` library.
+    ``common`` is what they share, ``sources`` what ``getinfo`` calls their sources. ``compat`` is the release of Redis
+    (704 = 7.4), on which depends what there is. The interpreter must have ``encoding=None`` and
+    ``unpack_returned_tuples``, and still its ``debug`` library.
     """
 
     def __init__(self, lua: Any, compat: int) -> None:
+        self.sources: list[bytes] = []
+
         def load(name: str, *arguments: Any) -> Any:
-            chunk = lua.compile(_source(name), name=b"@" + name.encode(), mode=b"t")
-            return chunk(*arguments)
+            source = b"@" + name.encode()
+            self.sources.append(source)
+            return lua.compile(lua_source(__name__, name), name=source, mode=b"t")(*arguments)
 
         def glue(pack: Callable[[float], bytes], layout: struct.Struct) -> Any:
             return lua.execute(_GLUE, pack, layout.pack(0.0), layout.pack(-0.0))
