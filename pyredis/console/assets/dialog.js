@@ -11,17 +11,30 @@ export function toast(text) {
   setTimeout(() => node.remove(), 5000);
 }
 
+/** Open a dialog; `oncancel` is what Esc does. Returns what closes it and gives the focus back. */
+function open(title, oncancel, content) {
+  const before = document.activeElement;
+  const dialog = h("dialog", { "aria-labelledby": title, oncancel: (event) => {
+    event.preventDefault();
+    oncancel();
+  } }, content);
+  document.body.append(dialog);
+  dialog.showModal();
+  return () => {
+    dialog.close();
+    dialog.remove();
+    if (before && before.isConnected) before.focus();
+  };
+}
+
 /** A dialog with fields: [{name, label, value, kind: "text" | "area" | "number", hint}]. Resolves to their values, or null. */
 export function ask({ title, text = "", fields = [], yes = "OK", danger = false }) {
   return new Promise((resolve) => {
     const inputs = Object.fromEntries(fields.map((one) => [one.name,
       one.kind === "area" ? h("textarea", { class: "field", rows: "8", spellcheck: "false", value: one.value ?? "" })
         : h("input", { class: "field", value: one.value ?? "", inputmode: one.kind === "number" ? "decimal" : null, placeholder: one.hint, autocomplete: "off", spellcheck: "false" })]));
-    const before = document.activeElement;
     const done = (value) => {
-      dialog.close();
-      dialog.remove();
-      if (before && before.isConnected) before.focus();
+      close();
       resolve(value);
     };
     const form = h("form", { method: "dialog", onsubmit: (event) => {
@@ -31,12 +44,7 @@ export function ask({ title, text = "", fields = [], yes = "OK", danger = false 
     h("h2", { id: "dialog-title" }, title), text && h("p", {}, text),
     fields.map((one) => h("label", { class: "labelled" }, one.label, inputs[one.name])),
     h("div", { class: "actions" }, button("Cancel", "", () => done(null)), h("button", { type: "submit", class: `button primary ${danger ? "danger-fill" : ""}` }, yes)));
-    const dialog = h("dialog", { "aria-labelledby": "dialog-title", oncancel: (event) => {
-      event.preventDefault();
-      done(null);
-    } }, form);
-    document.body.append(dialog);
-    dialog.showModal();
+    const close = open("dialog-title", () => done(null), form);
     if (!fields.length) form.querySelector("[type=submit]").focus();
   });
 }
@@ -44,20 +52,8 @@ export function ask({ title, text = "", fields = [], yes = "OK", danger = false 
 /** The list of shortcuts. */
 export function shortcuts(list) {
   if (document.querySelector("dialog[open]")) return;
-  const before = document.activeElement;
-  const close = () => {
-    dialog.close();
-    dialog.remove();
-    if (before && before.isConnected) before.focus();
-  };
-  const dialog = h("dialog", { "aria-labelledby": "shortcuts-title", oncancel: (event) => {
-    event.preventDefault();
-    close();
-  } },
-  h("div", { class: "body" },
+  const close = open("shortcuts-title", () => close(), h("div", { class: "body" },
     h("h2", { id: "shortcuts-title" }, "Keyboard shortcuts"),
     h("dl", { class: "shortcuts" }, list.map(([keys, what]) => [h("dt", {}, keys.split(" ").map((key) => [h("kbd", {}, key), " "])), h("dd", {}, what)])),
-    h("div", { class: "actions" }, button("Close", "", close, "primary"))));
-  document.body.append(dialog);
-  dialog.showModal();
+    h("div", { class: "actions" }, button("Close", "", () => close(), "primary"))));
 }
