@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pyredis.metrics.http import Page, Request, Response, Site
 from pyredis.metrics.http_server import HttpServer
+from tests.support.raw import encode
 from tests.support.sentinels import NAME, SentinelProcess
 from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
 
@@ -233,7 +234,7 @@ def test_several_replicas_with_one_address(monitored: Monitored) -> None:
                 (b"REPLCONF", b"listening-port", b"7"),
                 (b"PSYNC", b"?", b"-1"),
             ):
-                one.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words))
+                one.sendall(encode(list(words)))
                 assert stream.readline()[:1] in b"+\n"
         found = monitored.samples()
         ips = {dict(labels)["slave_ip"] for name, labels in found if name == "redis_connected_slave_lag_seconds"}
