@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.monitoring.program import running
 from tests.support.servers import free_port
 from tests.test_metrics import Samples, get, samples
 
@@ -23,21 +22,8 @@ def exporter(directory: Path, url: str, *options: str) -> Iterator[int]:
     """Runs it; the port at which it answers. It has no words but those for the server."""
     port = free_port()
     argv = [EXPORTER, "-redis.addr", url, "-web.listen-address", f"127.0.0.1:{port}", "-redis-only-metrics", *options]
-    with (directory / "exporter.log").open("wb") as log:
-        process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                assert get(port, "/health")[0] == 200
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < deadline
-                time.sleep(0.02)
+    with running(argv, directory / "exporter.log", port, "/health", 30):
         yield port
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def exported(directory: Path, url: str, *options: str) -> tuple[Samples, dict[str, str]]:

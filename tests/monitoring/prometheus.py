@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.monitoring.program import running
 from tests.support.servers import free_port
 from tests.test_metrics import get
 
@@ -58,19 +57,5 @@ def prometheus(directory: Path, targets: dict[int, dict[str, str]]) -> Iterator[
         f"--storage.tsdb.path={directory / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    with (directory / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                if get(port, "/-/ready")[0] == 200:
-                    break
-            except OSError:
-                pass
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
+    with running(argv, directory / "prometheus.log", port, "/-/ready", 60):
         yield Prometheus(port)
-    finally:
-        process.terminate()
-        process.wait(30)
