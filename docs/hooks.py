@@ -24,12 +24,16 @@ def _served(path: Path) -> str:
     return f"repository/{path}.txt"
 
 
+def _target(page: Any, link: re.Match[str]) -> Path:
+    """What a link of the page leads to in the repository."""
+    return (Path(page.abs_src_path).parent / link["up"] / link["path"]).resolve()
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Bring along what the pages link to outside docs/."""
     for page in [file for file in files if file.src_uri.endswith(".md")]:
-        source = Path(page.abs_src_path)
-        for match in _LINK.finditer(source.read_text()):
-            there = (source.parent / match["up"] / match["path"]).resolve()
+        for match in _LINK.finditer(Path(page.abs_src_path).read_text()):
+            there = _target(page, match)
             if there.is_file() and not there.is_relative_to(ROOT / "docs"):
                 uri = _served(there.relative_to(ROOT))
                 if uri not in files.src_uris:
@@ -39,10 +43,9 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Links to such files lead to their copies."""
-    source = Path(page.file.abs_src_path)
 
     def led(match: re.Match[str]) -> str:
-        there = (source.parent / match["up"] / match["path"]).resolve()
+        there = _target(page.file, match)
         if there.is_relative_to(ROOT / "docs"):
             return match[0]
         if there.is_dir():
