@@ -308,8 +308,8 @@ local function count_strings(content)
   return 0
 end
 
--- What is neither a string nor a number: nil and the encoded reply, nil, true and the strings of an array, or nil, nil, an error's text, source (false if the
--- script returned it), line, and whether it has been counted.
+-- What is neither a string nor a number: nil and the encoded reply; nil, true and the strings of an array; or nil, nil,
+-- an error's text, source (false if the script returned it), line, and whether it has been counted.
 local function deliver(ok, result, client)
   if type(result) == "table" then
     local failure = text_of(rawget(result, "err"))
