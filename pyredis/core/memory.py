@@ -179,7 +179,7 @@ def give_back() -> None:
 
 def _malloc_trim() -> Any:
     """glibc's malloc_trim, None where there is none."""
-    import ctypes  # takes milliseconds to load, and only MEMORY PURGE needs it
+    import ctypes  # takes milliseconds to load, and few servers ever need it
 
     try:
         return ctypes.CDLL(None).malloc_trim
