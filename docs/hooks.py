@@ -1,10 +1,11 @@
-"""What mkdocs does beside its own: files of the repository that pages link to, and no asset from elsewhere."""
+"""What mkdocs does beside its own: files of the repository that pages link to, no dead link, nothing from elsewhere."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
@@ -17,6 +18,9 @@ _OUTSIDE: Final = re.compile(
     r"|url\([\"']?(?:https?:)?//[^)]*"
     r"|@import [\"'](?:https?:)?//[^\"']*"
 )
+
+_HREF: Final = re.compile(r"<a\b[^>]*\bhref=\"?(?![a-z]+:|//|#)([^\"#? >]+)")
+"""Where a link leads inside the site."""
 
 
 def _served(path: Path) -> str:
@@ -64,7 +68,14 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
 
 
 def on_post_build(config: Any) -> None:
-    """Neither does a style sheet."""
-    for path in Path(config.site_dir).rglob("*.css"):
+    """Neither does a style sheet; and what a page leads to has been built."""
+    site = Path(config.site_dir)
+    for path in site.rglob("*.css"):
         if found := _OUTSIDE.search(path.read_text()):
             raise PluginError(f"{path} would fetch {found[0]}")
+    for page in site.rglob("*.html"):
+        if page.name == "404.html":
+            continue  # its links begin with the site's own address
+        for link in _HREF.findall(page.read_text()):
+            if not (page.parent / unquote(link)).exists():
+                raise PluginError(f"{page.relative_to(site)} leads to {link}, which is not there")
