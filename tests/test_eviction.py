@@ -229,7 +229,7 @@ def test_a_value_larger_than_the_limit(client: RawClient) -> None:
     limit(client, LIMIT, "noeviction")
     client.call("RPUSH", "big", *[b"%0500d" % n for n in range(2000)])
     replies = client.pipeline([[b"SORT", b"big", b"BY", b"x", b"STORE", b"copy%d" % n] for n in range(2000)])
-    assert 1 <= replies.count(b":2000\r\n") < 1000
+    assert 1 <= replies.count(b":2000\r\n") < 300
     assert replies[-1] == OOM
 
 

@@ -3,7 +3,8 @@
 What counts is what the two allocators of the process have handed out (:mod:`pyredis.lib.heap`) beyond what the program
 itself takes. To measure it takes about half a millisecond for each 100 MB, so it is done from time to time only; in
 between what has been received since counts, times how much memory a byte received has lately taken, less what has been
-evicted. The resident size, which can be read at any time, is an upper bound: below the limit nothing is measured.
+evicted. The resident size, which can be read at any time, is an upper bound unless memory is swapped out: below the
+limit it is measured seldom, and not before half of the limit could be used.
 
 With a limit every client has ``CLIENT_METERED`` set, which makes its connection ask :meth:`Eviction.received` first.
 Without one nothing here is ever called. While memory is short and no key may go, ``GATE_OOM`` sends all commands
@@ -53,6 +54,7 @@ _TINY: Final = 1 << 20
 _SLACK: Final = 8 << 20
 """What a process of any size may have in free pieces."""
 _LEAST_OF_A_KEY: Final = 64
+_LEAST_OF_A_CLIENT: Final = 1024
 _SAMPLES: Final = 5
 """Elements measured of a collection that goes."""
 GROWING: Final = frozenset(
@@ -70,7 +72,7 @@ class Eviction:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.meter = Meter(lambda: _LEAST_OF_A_KEY * sum(map(len, server.dbs)))
+        self.meter = Meter(self._least)
         self.victims = Victims(server)
         self.clients = ClientEviction(server)
         self.limit = 0
@@ -90,6 +92,11 @@ class Eviction:
         """What memory may depend on, when a command was last refused: what has changed since, if anything."""
         self.evicted_keys = 0
         self.exceeded_ns = 0
+
+    def _least(self) -> int:
+        """What the keys and the clients take at least."""
+        server = self.server
+        return _LEAST_OF_A_KEY * sum(map(len, server.dbs)) + _LEAST_OF_A_CLIENT * len(server.clients)
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
@@ -179,7 +186,8 @@ class Eviction:
         self.server.set_ticks()
         meter = self.meter
         meter.received += self.step - self.credit
-        if self.doubt and meter.is_rested():
+        old = meter.is_old(self.limit) and meter.estimate() > self.limit >> 1
+        if (self.doubt or old) and meter.is_rested():
             self.doubt = False
             meter.measure()
         room = self.limit - max(meter.bound(), meter.used)

@@ -31,6 +31,7 @@ class Meter:
     __slots__ = (
         "arrived",
         "base_heap",
+        "base_private",
         "base_resident",
         "ceiling",
         "freed",
@@ -47,9 +48,10 @@ class Meter:
 
     def __init__(self, least: Callable[[], int]) -> None:
         self.least = least
-        """What the data takes at least: the program itself may have become smaller since the zero point was taken."""
+        """What data and clients take at least: the program may have become smaller since the zero point was taken."""
         self.heap: Heap | None = None
         self.base_heap = 0
+        self.base_private = 0
         self.base_resident = 0
         self.ceiling = 0
         """What is resident beyond this counts as used, though it may be free: pieces too scattered to be used again."""
@@ -74,6 +76,7 @@ class Meter:
         if self.heap is None:
             self.heap = Heap()
             self.base_heap = self.heap.in_use()
+            self.base_private = self.heap.private()
             self.base_resident = self.heap.resident()
         return self.heap
 
@@ -87,8 +90,8 @@ class Meter:
         return self.begin().resident()
 
     def bound(self) -> int:
-        """What cannot be exceeded: the resident size beyond the program's."""
-        return self.resident() - self.base_resident
+        """What cannot be exceeded unless memory has been swapped out: the resident size beyond the program's."""
+        return self.begin().private() - self.base_private
 
     def note_peak(self, used: int = 0) -> int:
         """The most that was used so far, if ``used`` is used now; by and by what was resident counts, too."""
@@ -129,8 +132,9 @@ class Meter:
         return perf_counter_ns() - self.measured_at > _PATIENCE * self.begin().cost_ns
 
     def estimate(self) -> int:
-        """What should be used now."""
-        return self.used + int(self.received * self.growth) - self.freed
+        """What should be used now; not nothing while there is anything."""
+        told = self.used + int(self.received * self.growth) - self.freed
+        return told if told > _LEAST_TRUST else max(told, self.least())
 
     def trust(self, limit: int) -> int:
         """So much may have come or gone before a figure is too old."""
@@ -139,6 +143,10 @@ class Meter:
     def is_stale(self, limit: int) -> bool:
         """Whether so much has been received or evicted that it is better to measure anew."""
         return self.received * max(self.growth, 1.0) + self.freed > self.trust(limit)
+
+    def is_old(self, limit: int) -> bool:
+        """Whether that is so much that the resident size should not be relied on alone: memory may be swapped out."""
+        return self.received * max(self.growth, 1.0) + self.freed > max(limit >> 4, _LEAST_TRUST)
 
     def fresh(self, arrived: int) -> int:
         """For reports: measured now, unless that was done a moment ago and little has ``arrived`` (bytes) since."""

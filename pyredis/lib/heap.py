@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from time import perf_counter_ns
+from time import thread_time_ns
 from typing import Any, Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -51,7 +51,7 @@ class Heap:
         self._c = _CHeap.find()
         self._python = _python_statistics()
         self.cost_ns = 0
-        """How long the last :meth:`in_use` took."""
+        """What the last :meth:`in_use` took of the processor: on a busy machine the clock would tell of the others."""
         self.free = 0
         """What the C library had free and had not given back then."""
 
@@ -69,25 +69,35 @@ class Heap:
 
     def resident(self) -> int:
         """What the system has given to the process: a microsecond. 0 where it does not tell."""
+        return self._pages()[0] * _PAGE
+
+    def private(self) -> int:
+        """What of that is not a file's: the system takes pages of files away, and gives them back, as it likes."""
+        resident, shared = self._pages()
+        return (resident - shared) * _PAGE
+
+    def _pages(self) -> tuple[int, int]:
+        """How many are resident, and how many of those are of files."""
         if self._statm < 0:
-            return 0
+            return 0, 0
         try:
             line = os.pread(self._statm, 64, 0)
         except ProcessLookupError:  # the file is that of a parent that has ended: daemonize
             self.close()
             self._open()
-            return self.resident()
-        return int(line.split()[1]) * _PAGE
+            return self._pages()
+        figures = line.split(None, 3)
+        return int(figures[1]), int(figures[2])
 
     def in_use(self) -> int:
         """What holds objects now. Where the allocators do not tell, all that is resident."""
-        started = perf_counter_ns()
+        started = thread_time_ns()
         report = self._python()
         if report is None or self._c is None:
             return self.resident()
         used = sum(int(figure.replace(b",", b"")) for figure in _FIGURES.findall(report))
         mine, self.free = self._c.info()
-        self.cost_ns = perf_counter_ns() - started
+        self.cost_ns = thread_time_ns() - started
         return used + mine
 
     def trim(self) -> None:

@@ -61,6 +61,42 @@ def test_the_meter_counts_what_came_after_its_beginning() -> None:
     assert meter.note_peak() >= used
     meter.base_heap += 100 * MB
     assert meter.measure() == 640, "the program became smaller, but the data is there"
+    meter.freed = 5000
+    assert meter.estimate() == 640, "so much cannot have gone"
+
+
+@linux
+def test_keys_go_until_the_last_if_nothing_fits_in() -> None:
+    server = LocalServer()
+    client = server.client()
+    for n in range(500):
+        call(client, f"set k{n} v")
+    eviction = server.eviction
+    server.config.maxmemory, server.config.maxmemory_policy = 1 << 40, "allkeys-random"
+    eviction.configure()
+    eviction.meter.used, eviction.meter.freed = 1000, 900_000
+    eviction.limit = 1
+    while call(client, "dbsize"):
+        left = len(server.dbs[0])
+        eviction.relieve()
+        assert len(server.dbs[0]) < left
+
+
+@linux
+def test_what_is_swapped_out_counts() -> None:
+    server = LocalServer()
+    client = server.client()
+    eviction = server.eviction
+    server.config.maxmemory, server.config.maxmemory_policy = 2 * MB, "allkeys-random"
+    eviction.configure()
+    eviction.meter.base_private = 1 << 50  # as little is resident as if all had been written to a swap device
+    for n in range(20_000):
+        command = f"set key{n} {n:0100}"
+        eviction.received(len(command))
+        call(client, command)
+    assert 2000 < call(client, "dbsize") < 15_000
+    assert eviction.evicted_keys > 5000
+    assert eviction.meter.measure() < 2.5 * MB
 
 
 def write(root: Path, path: str, text: str) -> None:
