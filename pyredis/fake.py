@@ -151,9 +151,8 @@ def _prepare(args: tuple[Any, ...], options: dict[str, Any]) -> FakeServer | Ser
     return server
 
 
-def _prepare_pool(pool: Any, options: dict[str, Any], connection: type) -> None:
-    """Have a pool that was made from a URL lead to the server that ``options``, our own, mean."""
-    own = _take_out(options)
+def _prepare_pool(pool: Any, own: _Own, connection: type) -> None:
+    """Have a pool that was made from a URL lead to the server that our own options mean."""
     server = own.server
     if server is None:
         where = pool.connection_kwargs
@@ -188,7 +187,7 @@ class FakeRedis(redis.Redis):
     @classmethod
     def from_url(cls, url: str, **options: Any) -> FakeRedis:
         """As ``redis.Redis.from_url``; the same host and port mean the same server, unless ``server`` is given."""
-        own = {name: options.pop(name) for name in _OWN if name in options}
+        own = _take_out(options)
         single = options.pop("single_connection_client", False)
         pool = redis.ConnectionPool.from_url(url, **options)
         _prepare_pool(pool, own, FakeConnection)
@@ -212,7 +211,7 @@ class FakeAsyncRedis(redis.asyncio.Redis):
     @classmethod
     def from_url(cls, url: str, *args: Any, **options: Any) -> FakeAsyncRedis:
         """As ``redis.asyncio.Redis.from_url``."""
-        own = {name: options.pop(name) for name in _OWN if name in options}
+        own = _take_out(options)
         if args:
             raise TypeError("from_url takes options by name")
         single = options.pop("single_connection_client", False)
