@@ -7,7 +7,6 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from pyredis.core.command import all_commands
 from pyredis.core.memory import MemoryReport
 from pyredis.lib.histogram import Histogram, fold, percentiles
 
@@ -83,7 +82,7 @@ class Sampler:
     def _latencies(self) -> list[float | None]:
         """Percentiles of the calls since the last look, in microseconds; None without calls."""
         fresh: Histogram = {}
-        for cmd in all_commands(self.server.commands):
+        for cmd in self.server.counted:
             recorded = cmd.recorded
             before = self._durations.get(cmd.fullname)
             if not recorded or recorded == before:
