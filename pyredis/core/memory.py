@@ -20,6 +20,7 @@ from pyredis.engines.set import SetObj
 from pyredis.engines.stream import StreamObj
 from pyredis.engines.volatile_hash import VolatileHashObj
 from pyredis.engines.zset import ZSetObj
+from pyredis.lib.heap import give_back
 
 if TYPE_CHECKING:
     from pyredis.core.client import Client
@@ -168,23 +169,6 @@ def purge() -> None:
     """Collect garbage and give free memory back to the system where the C library can."""
     gc.collect()
     give_back()
-
-
-def give_back() -> None:
-    """Give free memory back to the system where the C library can: a tenth of a second for a gigabyte."""
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)
-
-
-def _malloc_trim() -> Any:
-    """glibc's malloc_trim, None where there is none."""
-    import ctypes  # takes milliseconds to load, and few servers ever need it
-
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError, TypeError):
-        return None
 
 
 def doctor(report: MemoryReport, clients: int) -> str:

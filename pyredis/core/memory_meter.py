@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Final
 
-from pyredis.lib.heap import Heap
+from pyredis.lib.heap import Heap, give_back
 
 _PATIENCE: Final = 20
 """A measurement may take this part of the time, unless it is wanted at once."""
@@ -107,7 +107,7 @@ class Meter:
         if self.ceiling:
             excess = self.bound() - max(self.ceiling, used)
             if excess > 0 and now - self.trimmed_at > _TRIM_AFTER_NS and heap.free > self.ceiling >> 4:
-                heap.trim()
+                give_back()
                 self.trimmed_at = now
                 excess = self.bound() - max(self.ceiling, used)
             # Not more than that: keys that go do not make the process smaller, and all would.

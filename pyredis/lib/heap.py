@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
 from time import thread_time_ns
 from typing import Any, Final
 
@@ -38,6 +39,24 @@ def system_memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * _PAGE
     except (AttributeError, OSError, ValueError):
         return 0
+
+
+def give_back() -> None:
+    """Give free memory back to the system where the C library can: a tenth of a second for a gigabyte."""
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Any:
+    """glibc's malloc_trim, None where there is none."""
+    import ctypes  # takes milliseconds to load, and few servers ever need it
+
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):
+        return None
 
 
 class Heap:
@@ -100,11 +119,6 @@ class Heap:
         self.cost_ns = thread_time_ns() - started
         return used + mine
 
-    def trim(self) -> None:
-        """Give what the C library has free back to the system, as far as it can."""
-        if self._c is not None:
-            self._c.trim(0)
-
     def give_large_back(self) -> None:
         """Have the C library give pieces of a megabyte and more back to the system as soon as they are free.
 
@@ -118,11 +132,10 @@ class Heap:
 class _CHeap:
     """The C library's figures (glibc 2.33 and later have them)."""
 
-    __slots__ = ("_mallinfo", "option", "trim")
+    __slots__ = ("_mallinfo", "option")
 
-    def __init__(self, mallinfo: Any, trim: Any, option: Any) -> None:
+    def __init__(self, mallinfo: Any, option: Any) -> None:
         self._mallinfo = mallinfo
-        self.trim = trim
         self.option = option
 
     @staticmethod
@@ -132,12 +145,12 @@ class _CHeap:
 
         try:
             library = ctypes.CDLL(None)
-            mallinfo, trim, mallopt = library.mallinfo2, library.malloc_trim, library.mallopt
+            mallinfo, mallopt = library.mallinfo2, library.mallopt
         except (OSError, AttributeError, TypeError):
             return None
         fields = [(name, ctypes.c_size_t) for name in _MALLINFO]
         mallinfo.restype = type("mallinfo2", (ctypes.Structure,), {"_fields_": fields})
-        return _CHeap(mallinfo, trim, mallopt)
+        return _CHeap(mallinfo, mallopt)
 
     def info(self) -> tuple[int, int]:
         """Bytes handed out, those with a mapping of their own included, and bytes free in its heap."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pyredis.core.memory import give_back
+from pyredis.lib.heap import give_back
 from pyredis.scripting.convert import Converter
 from pyredis.scripting.libs import Libraries, lua_source
 from pyredis.scripting.libs.tailcalls import without_tail_calls

@@ -6,24 +6,18 @@ import gc
 import os
 import resource
 import threading
-from collections.abc import Callable, Iterator
-from time import monotonic, sleep
+from collections.abc import Iterator
+from time import sleep
 
 import pytest
 import redis
 
 import pyredis
 from pyredis.embedded.server import Server
+from tests.support.waiting import wait_until
 
 RESTED = 20
 """Seconds after which a server rests at the latest: it forgets the sizes of buffers after eight."""
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = monotonic() + seconds
-    while not condition():
-        assert monotonic() < end
-        sleep(0.005)
 
 
 def turns(server: Server) -> int:
@@ -38,7 +32,7 @@ def rests(server: Server) -> bool:
 def goes_on(server: Server) -> None:
     """Its cron has some turns and does not rest after them."""
     before = turns(server)
-    until(lambda: turns(server) > before + 5)
+    wait_until(lambda: turns(server) > before + 5)
     assert not rests(server)
 
 
@@ -61,36 +55,36 @@ def test_hundreds_at_once(many_files: None) -> None:
         assert len({server.port for server in servers}) == len(servers)
         for number, server in enumerate(servers[::20]):
             assert server.client.incrby("n", number) == number
-        until(lambda: all(rests(server) for server in servers[1::100]))
+        wait_until(lambda: all(rests(server) for server in servers[1::100]))
     finally:
         for server in servers:
             server.stop()
     gc.collect()
-    until(lambda: len(os.listdir("/proc/self/fd")) <= files)
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= files)
 
 
 def test_rest_and_work() -> None:
     with pyredis.Server(hz=50) as server:
-        until(lambda: rests(server))
+        wait_until(lambda: rests(server))
         client = redis.Redis(port=server.port)
         client.set("short", 1, px=20)
         before = turns(server)
-        until(lambda: server.core.dbs[0].dict == {})  # it is not asked for: the cron removes it
+        wait_until(lambda: server.core.dbs[0].dict == {})  # it is not asked for: the cron removes it
         assert turns(server) > before
         client.close()
-        until(lambda: not server.core.clients)
-        until(lambda: rests(server), RESTED)
+        wait_until(lambda: not server.core.clients)
+        wait_until(lambda: rests(server), seconds=RESTED)
 
 
 def test_rates_after_a_rest() -> None:
     """The time of rest does not count: a burst right after it shows at once."""
     with pyredis.Server() as server:
-        until(lambda: rests(server))
+        wait_until(lambda: rests(server))
         sleep(0.5)
         client = redis.Redis(port=server.port)
-        until(lambda: client.ping() and client.info("stats")["instantaneous_ops_per_sec"] > 0)
+        wait_until(lambda: client.ping() and client.info("stats")["instantaneous_ops_per_sec"] > 0)
         client.close()
-        until(lambda: server.core.stats.commands_rate.per_second() == 0)
+        wait_until(lambda: server.core.stats.commands_rate.per_second() == 0)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +103,10 @@ def test_what_must_go_on(directives: dict[str, object], commands: list[tuple[obj
         for command in commands:
             client.execute_command(*command)
         client.close()
-        until(lambda: not server.core.clients)
+        wait_until(lambda: not server.core.clients)
         core = server.core
         core.stats.reset()
-        until(lambda: not core.stats.recent(), RESTED)
+        wait_until(lambda: not core.stats.recent(), seconds=RESTED)
         goes_on(server)
 
 
@@ -128,10 +122,10 @@ def test_a_replica_and_its_master_go_on() -> None:
 
 def test_run_wakes_it() -> None:
     with pyredis.Server() as server:
-        until(lambda: rests(server))
+        wait_until(lambda: rests(server))
         before = turns(server)
         assert server.run(lambda: 7) == 7
-        until(lambda: turns(server) > before)
+        wait_until(lambda: turns(server) > before)
 
 
 def test_without_sockets() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,7 @@ from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 from pyredis.app import App
 from tests.support.disk import FaultyFiles
 from tests.support.inprocess import running
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
+from tests.support.waiting import until
 
 
 async def again(directory: Path) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
@@ -19,14 +18,9 @@ from tests.support.damage import ours
 from tests.support.inprocess import refusal, running
 from tests.support.raw import RawClient
 from tests.support.servers import start_oracle, start_ours
+from tests.support.waiting import until
 
 NAME = re.compile(r"dump-\d{8}T\d{6}Z(-\d+)?\.rdb")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def backup_info(client: Redis) -> dict[str, object]:

@@ -16,15 +16,7 @@ from pyredis.app import App
 from tests.support.disk import Counting, FaultyFiles
 from tests.support.inprocess import running
 from tests.support.replication import KINDS, Node, group, write
-
-
-async def until(condition: Callable[[], bool], log: Path) -> None:
-    """Wait until something is so."""
-    for _ in range(3000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(log.read_text()[-3000:])
+from tests.support.waiting import until
 
 
 async def call(node: Node, *argv: bytes | str | int) -> bytes:
@@ -34,9 +26,9 @@ async def call(node: Node, *argv: bytes | str | int) -> bytes:
 
 async def in_step(app: App, client: Redis, master: Node, log: Path) -> None:
     """Wait until the replica in this process has everything, and compare."""
-    await until(lambda: app.server.replication.link_up, log)
+    await until(lambda: app.server.replication.link_up, log.read_text)
     offset = await asyncio.to_thread(master.offset)
-    await until(lambda: app.server.replication.offset >= offset, log)
+    await until(lambda: app.server.replication.offset >= offset, log.read_text)
     assert f"+{(await client.execute_command('DEBUG', 'DIGEST')).decode()}\r\n".encode() == master.digest()
 
 
@@ -89,7 +81,7 @@ def test_a_replica_keeps_what_it_has(
             await client.set("old", "1")
             fault(files)
             await client.execute_command("REPLICAOF", "127.0.0.1", master.port)
-            await until(lambda: log.read_text().count(logged) >= 2, log)  # and tries again
+            await until(lambda: log.read_text().count(logged) >= 2, log.read_text)  # and tries again
             assert not app.server.replication.link_up
             assert (await client.info("replication"))["master_link_status"] == "down"
             assert await client.get("old") == b"1"
@@ -185,11 +177,11 @@ def test_a_master_that_cannot_write(tmp_path: Path, kind: str, mode: str) -> Non
                 files.room = 200
             await call(replica, "REPLICAOF", "127.0.0.1", app.server.config.port)
             failed = "SYNC failed. BGSAVE child returned an error"
-            await until(lambda: log.read_text().count(failed) >= 2, log)
+            await until(lambda: log.read_text().count(failed) >= 2, log.read_text)
             assert not app.server.snapshots.last_ok
             files.child_fails, files.room = False, None
-            await until(lambda: "state=online" in str(app.server.replication.info()), log)
-            await until(lambda: app.server.snapshots.last_ok, log)
+            await until(lambda: "state=online" in str(app.server.replication.info()), log.read_text)
+            await until(lambda: app.server.snapshots.last_ok, log.read_text)
             await client.set("after", "1")
             digest = await client.execute_command("DEBUG", "DIGEST")
             for _ in range(1000):
@@ -224,10 +216,10 @@ def test_replica_ignore_disk_write_errors(tmp_path: Path, ignore: str, fault: Ca
             fault(files)
             if fault is failing_snapshots:
                 await client.bgsave()
-                await until(lambda: not app.server.snapshots.last_ok, log)
+                await until(lambda: not app.server.snapshots.last_ok, log.read_text)
             await call(master, "SET", "k", "1")
             if fault is full_disk:
-                await until(lambda: bool(app.server.aof.write_error), log)
+                await until(lambda: bool(app.server.aof.write_error), log.read_text)
             await call(master, "PING")
             await call(master, "SET", "k", "2")
             if ignore == "yes":
@@ -235,14 +227,14 @@ def test_replica_ignore_disk_write_errors(tmp_path: Path, ignore: str, fault: Ca
                 assert await client.get("k") == b"2"
                 assert "Replica is applying a command even though it is unable to write to disk." in log.read_text()
             else:
-                await until(lambda: "Replica was unable to write command to disk." in log.read_text(), log)
+                await until(lambda: "Replica was unable to write command to disk." in log.read_text(), log.read_text)
                 assert not app.server.replication.link_up
                 assert await client.get("k") in (b"1", None)
             files.room, files.refused = None, ""
             if fault is failing_snapshots:
-                await until(lambda: app.server.background is None, log)
+                await until(lambda: app.server.background is None, log.read_text)
                 await client.bgsave()
-            await until(lambda: app.server.disk_error() is None, log)
+            await until(lambda: app.server.disk_error() is None, log.read_text)
             await in_step(app, client, master, log)
             assert await client.get("k") == b"2"
         stats = await asyncio.to_thread(master.info, "stats")

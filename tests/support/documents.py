@@ -74,14 +74,17 @@ def outside_blocks(page: str | Path) -> str:
     return _FENCE.sub("", (ROOT / page).read_text())
 
 
-_USED: Final = (*range(6), 21, *range(79, 90))
+_USED: Final = (*range(10), *range(20, 30), *range(78, 90))
 """The last digits of ports that pages name."""
+_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS: Final = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+"""Which part of the tests this is, and how many there are: two that look at once must not find the same ports."""
 
 
 def free_ports(taken: set[int]) -> int:
     """A round number of which nobody listens on the ports behind it that pages use; none of ``taken``."""
     while True:
-        first = random.randrange(120, 320) * 100
+        first = random.randrange(120 + _WORKER, 320, _WORKERS) * 100
         try:
             for port in [first + number for number in _USED]:
                 with socket.socket() as s:

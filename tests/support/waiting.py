@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a condition may take on a loaded machine."""
 
 
@@ -15,3 +16,11 @@ def wait_until(condition: Callable[[], object], explain: Callable[[], str] = str
     while not condition():
         assert time.monotonic() < deadline, explain()
         time.sleep(0.02)
+
+
+async def until(condition: Callable[[], object], explain: Callable[[], str] = str, seconds: float = PATIENCE) -> None:
+    """:func:`wait_until` in an event loop, which goes on meanwhile."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, explain()
+        await asyncio.sleep(0.01)

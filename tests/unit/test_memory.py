@@ -10,7 +10,7 @@ import pytest
 from pyredis.core.memory_meter import Meter
 from pyredis.core.option_kinds import MemoryLimit, is_automatic
 from pyredis.keyspace.evict import Victims
-from pyredis.lib.heap import Heap, report_by_stderr, system_memory
+from pyredis.lib.heap import Heap, give_back, report_by_stderr, system_memory
 from pyredis.lib.memory_limit import available_memory, memory_limit
 from tests.support.local import LocalServer, call
 
@@ -33,7 +33,7 @@ def test_what_is_made_and_goes_is_measured(size: int) -> None:
     assert heap.resident() > 0
     assert heap.cost_ns > 0
     heap.give_large_back()
-    heap.trim()
+    give_back()
     heap.close()
 
 
