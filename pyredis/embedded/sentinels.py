@@ -27,6 +27,7 @@ class SentinelSet:
         self._sizes = (replicas, sentinels)
         self._down_after = down_after
         self._directives = directives
+        self._clients: list[Any] = []
 
     def __enter__(self) -> SentinelSet:
         try:
@@ -64,13 +65,18 @@ class SentinelSet:
         return bool(found["num-slaves"] == replicas and found["num-other-sentinels"] == sentinels - 1)
 
     def stop(self) -> None:
-        """End them all."""
+        """End them all, and close the clients."""
+        self._close_clients()
         for server in [*self.sentinels, *reversed(self.servers)]:
             server.stop()
         self.sentinels, self.servers = [], []
 
     def reset(self) -> None:
-        """As new, for the next test: empty, without faults, all of them running. Whatever is not well is begun anew."""
+        """As new, for the next test: empty, without faults, all of them running. Whatever is not well is begun anew.
+
+        Clients of :meth:`sentinel` are closed.
+        """
+        self._close_clients()
         for server in self.servers:
             if not server.stopped:
                 server.faults.clear()
@@ -107,10 +113,28 @@ class SentinelSet:
         return [(s.host, s.port) for s in self.sentinels]
 
     def sentinel(self, **options: Any) -> Any:
-        """A ``redis.sentinel.Sentinel`` that knows them."""
+        """A ``redis.sentinel.Sentinel`` that knows them; it and the clients that it makes are closed with the set."""
         from redis.sentinel import Sentinel
 
-        return Sentinel(self.addresses, **options)  # type: ignore[no-untyped-call]
+        clients = self._clients
+
+        class KeptSentinel(Sentinel):
+            def master_for(self, *args: Any, **kwargs: Any) -> Any:
+                clients.append(client := super().master_for(*args, **kwargs))  # type: ignore[no-untyped-call]
+                return client
+
+            def slave_for(self, *args: Any, **kwargs: Any) -> Any:
+                clients.append(client := super().slave_for(*args, **kwargs))  # type: ignore[no-untyped-call]
+                return client
+
+        found = KeptSentinel(self.addresses, **options)  # type: ignore[no-untyped-call]
+        clients.extend(found.sentinels)
+        return found
+
+    def _close_clients(self) -> None:
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
 
     @property
     def master(self) -> Server:
