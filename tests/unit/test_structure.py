@@ -51,7 +51,6 @@ LATE_IMPORTS: Final = {
     ("pyredis/cli/entry.py", "pyredis.cli.main"): "a probe starts faster",
     ("pyredis/cli/top/command.py", "pyredis.cli.top.screen"): "needs rich, which is optional",
     ("pyredis/cli/server.py", "pyredis.app"): "--help and --version answer without loading the server",
-    ("pyredis/core/memory.py", "ctypes"): "takes milliseconds to load, and only MEMORY PURGE needs it",
     ("pyredis/lib/heap.py", "ctypes"): "takes milliseconds to load, and only what measures memory needs it",
     ("pyredis/core/logging.py", "syslog"): "not there on Windows",
     ("pyredis/scripting/turns.py", "greenlet"): "takes milliseconds to load, and only scripts need it",
