@@ -29,12 +29,10 @@ _CONDITIONS_ADDED: Final = (("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.
 _MINUS_TWO_ADDED: Final = (("2.8.0", "Added the -2 reply."),)
 
 
-def _expire_options(argv: list[bytes]) -> tuple[bool, bool, bool, bool]:
-    """NX, XX, GT, LT, in this order."""
-    if len(argv) == 3:
-        return False, False, False, False
-    given = [word.upper() for word in argv[3:]]
-    for word, upper in zip(argv[3:], given):
+def _conditions(words: list[bytes]) -> tuple[bool, bool, bool, bool]:
+    """NX, XX, GT, LT, in this order. Raises CommandError."""
+    given = [word.upper() for word in words]
+    for word, upper in zip(words, given):
         if upper not in (b"NX", b"XX", b"GT", b"LT"):
             raise CommandError(b"ERR Unsupported option " + word.split(b"\0")[0])
     nx, xx, gt, lt = [word in given for word in (b"NX", b"XX", b"GT", b"LT")]
@@ -45,36 +43,38 @@ def _expire_options(argv: list[bytes]) -> tuple[bool, bool, bool, bool]:
     return nx, xx, gt, lt
 
 
-def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> bytes:
-    """The deadline is ``base`` (now, or 0) plus what is given, in units of so many milliseconds."""
-    db, key = c.db, argv[1]
-    nx, xx, gt, lt = _expire_options(argv)
-    n = get_int(argv[2])
-    when = n * unit
-    invalid = CommandError(b"ERR invalid expire time in '%b' command" % name)
-    if not LLONG_MIN <= when <= LLONG_MAX:
-        raise invalid
-    when += base
-    if when > LLONG_MAX:
-        raise invalid
-    if db.lookup_write(key) is None:
-        return ZERO
-    current = db.get_expire(key)
-    if (
+def _is_met(conditions: tuple[bool, bool, bool, bool], current: int, when: int) -> bool:
+    """Whether a key whose deadline is ``current`` (-1: none) may get ``when``."""
+    nx, xx, gt, lt = conditions
+    return not (
         (nx and current >= 0)
         or (xx and current < 0)
         or (gt and (current < 0 or when <= current))
         or (lt and 0 <= current <= when)
-    ):
+    )
+
+
+def _expire(c: Client, argv: list[bytes], base: int, unit: int, name: bytes) -> bytes:
+    """The deadline is ``base`` (now, or 0) plus what is given, in units of so many milliseconds."""
+    db, key, server = c.db, argv[1], c.server
+    conditions = _conditions(argv[3:]) if len(argv) > 3 else None
+    when = get_int(argv[2]) * unit
+    if not LLONG_MIN <= when <= LLONG_MAX - base:
+        raise CommandError(b"ERR invalid expire time in '%b' command" % name)
+    when += base
+    if db.lookup_write(key) is None:
         return ZERO
-    if when <= c.server.mstime:
+    if conditions is not None and not _is_met(conditions, db.get_expire(key), when):
+        return ZERO
+    if when <= server.mstime:
         db.delete(key)
         modified(db, key, 1, NOTIFY_GENERIC, b"del")
         rewrite(c, [b"DEL", key])
     else:
         db.set_expire(key, when)
         modified(db, key, 1, NOTIFY_GENERIC, b"expire")
-        rewrite(c, [b"PEXPIREAT", key, b"%d" % when, *argv[3:]])
+        if server.feeders:
+            rewrite(c, [b"PEXPIREAT", key, b"%d" % when, *argv[3:]])
     return ONE
 
 

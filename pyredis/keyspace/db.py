@@ -173,7 +173,7 @@ class Database:
         value = self.dict.get(key)
         ks = self.ks
         if self.gate and value is not None:
-            if key in self.expires and self.expire_if_needed(key):
+            if key in self.expires and self.expires[key] <= ks.mstime and self.expire_if_needed(key):
                 value = None
             elif self.access is not None and not ks.no_touch:
                 self.access[key] = ks.tick if ks.lfu is None else self._used(key)
@@ -189,9 +189,9 @@ class Database:
         """The value for a command that writes: no statistics."""
         value = self.dict.get(key)
         if self.gate and value is not None:
-            if key in self.expires and self.expire_if_needed(key):
-                return None
             ks = self.ks
+            if key in self.expires and self.expires[key] <= ks.mstime and self.expire_if_needed(key):
+                return None
             if self.access is not None and not ks.no_touch:
                 self.access[key] = ks.tick if ks.lfu is None else self._used(key)
         return value
