@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,10 @@ _COMMON = settings(deadline=None, database=None, suppress_health_check=list(Heal
 settings.register_profile("fixed", parent=_COMMON, derandomize=True, max_examples=60)
 settings.register_profile("long", parent=_COMMON, max_examples=3000)
 settings.load_profile("fixed")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in the background of a shell: the servers and programs of the tests would ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +45,7 @@ def _oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
 
 def _emptied(server: ServerProcess) -> ServerProcess:
     client = RawClient(server.connect())
+    assert client.call("CLIENT", "KILL", "SKIPME", "yes")[:1] == b":"  # those of earlier tests, with what they hear
     assert client.call("FLUSHALL") == b"+OK\r\n"
     # Tests switch this off so that nothing goes by itself while they look.
     assert client.call("DEBUG", "SET-ACTIVE-EXPIRE", "1") == b"+OK\r\n"

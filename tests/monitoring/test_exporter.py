@@ -100,6 +100,8 @@ def series(found: Samples) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
     """Names and labels, without those that tell servers or moments apart."""
     told = set()
     for name, labels in found:
+        if name.startswith("redis_latency_spike_") and labels != (("event_name", "command"),):
+            continue  # a machine that stood still for a moment: only DEBUG SLEEP is sure to be one
         if name in ("redis_instance_info", "redis_config_key_value", "redis_config_value"):
             labels = tuple((key, "") for key, _ in labels)
         if name == "redis_connected_clients_details":

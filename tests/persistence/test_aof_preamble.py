@@ -12,7 +12,8 @@ from tests.support.keyspaces import digest, fill
 from tests.support.raw import RawClient, encode
 from tests.support.servers import ServerProcess, start_oracle, start_ours
 
-ON = ("--appendonly", "yes", "--enable-debug-command", "yes")
+ON = ("--appendonly", "yes", "--appendfsync", "no", "--enable-debug-command", "yes")
+"""With everysec a write may wait for the fsync under way, and a server that is killed then has not written it."""
 NAMES = ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"]
 
 

@@ -87,7 +87,7 @@ def test_load_aof(tmp_path: Path) -> None:
     assert client.call("DEBUG", "LOADAOF") == b"-ERR Error trying to load the append-only file\r\n"
     assert client.call("GET", "a") == b"$1\r\n1\r\n"
     server.stop()
-    server = start_ours(tmp_path, *DEBUG, "--appendonly", "yes")
+    server = start_ours(tmp_path, *DEBUG, "--appendonly", "yes", "--appendfsync", "no")
     client = RawClient(server.connect())
     fill(client, "load")
     wanted = digest(server)
