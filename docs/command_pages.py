@@ -201,15 +201,6 @@ def reply_lines(entry: Entry) -> list[str]:
 # --- examples -------------------------------------------------------------------------------------------------------
 
 
-class InProcess(Connection):
-    """A connection to a server of this process."""
-
-    def __init__(self, server: pyredis.Server) -> None:
-        self._sock: Any = WireSocket(server.place, server.new_protocol, 10)
-        self._buf = b""
-        self._pos = 0
-
-
 def run_example(entry: Entry) -> list[str]:
     """The lines of the example, with what each command shows; a reply of another shape is refused."""
     shown: list[str] = []
@@ -217,7 +208,7 @@ def run_example(entry: Entry) -> list[str]:
         shapes = [parse_shape(one) for one in (entry.shapes if protocol == 3 else entry.shapes2 or entry.shapes)]
         shown = []
         with pyredis.Server(listen=False, enable_debug_command=True) as server:
-            connection = InProcess(server)
+            connection = Connection(WireSocket(server.place, server.new_protocol, 10))
             if protocol == 3:
                 connection.call(b"HELLO", b"3")
             queued = False

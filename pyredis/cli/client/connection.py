@@ -48,18 +48,23 @@ class Target:
         return self.path or f"{self.host}:{self.port}"
 
 
-class Connection:
-    """Sends commands, reads replies. Raises OSError where it cannot connect, ConnectionLost later."""
+def connect(target: Target) -> Connection:
+    """A connection to a server. Raises OSError."""
+    if target.path:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(target.path)
+    else:
+        sock = socket.create_connection((target.host, target.port), timeout=CONNECT_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.settimeout(None)
+    return Connection(_with_tls(sock, target) if target.use_tls else sock)
 
-    def __init__(self, target: Target) -> None:
-        if target.path:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.connect(target.path)
-        else:
-            sock = socket.create_connection((target.host, target.port), timeout=CONNECT_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(None)
-        self._sock = _with_tls(sock, target) if target.use_tls else sock
+
+class Connection:
+    """Sends commands, reads replies, over a socket or what is like one. Raises ConnectionLost."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
         self._buf = b""
         self._pos = 0
 

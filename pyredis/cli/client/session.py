@@ -7,7 +7,7 @@ import sys
 import time
 
 from pyredis.cli.client import formats
-from pyredis.cli.client.connection import Connection, ConnectionLost, Reply
+from pyredis.cli.client.connection import Connection, ConnectionLost, Reply, connect
 from pyredis.cli.client.options import Options
 from pyredis.lib.splitargs import quote_arg
 
@@ -52,7 +52,7 @@ class Session:
         if self.connection is None:
             target = self.options.target
             try:
-                connection = Connection(target)
+                connection = connect(target)
             except OSError as e:
                 reason = os.strerror(e.errno) if e.errno else str(e)
                 raise NotConnected(f"Could not connect to Redis at {target}: {reason}") from None
