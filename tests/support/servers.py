@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -11,14 +12,35 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 ORACLE = "/usr/bin/redis-server"
 
 
+_PORTS = range(20_000, 32_000)
+"""Below those that the system gives to clients: one of them might take the port of a server that is not there yet, or
+not at the moment; and a client that looks for the server there might be connected to itself."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """A port that nobody listens on, and that no other part of the tests is given; not the same again so soon."""
+    mine = _PORTS[_WORKER::_WORKERS]
+    if len(_given) > len(mine) // 2:
+        _given.clear()
+    while True:
+        port = random.SystemRandom().choice(mine)
+        if port in _given:
+            continue
+        try:
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        _given.add(port)
+        return port
 
 
 class ServerProcess:
@@ -45,7 +67,7 @@ class ServerProcess:
         self.pid = self.process.pid
 
     def _wait_for_pong(self) -> bool:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 with self.connect() as s:
@@ -72,7 +94,7 @@ class ServerProcess:
 
     def connect(self) -> socket.socket:
         """A raw connection."""
-        return socket.create_connection((self.host, self.port), timeout=60)
+        return socket.create_connection((self.host, self.port), timeout=PATIENCE)
 
     def alive(self) -> bool:
         """True while the process runs."""
@@ -87,7 +109,7 @@ class ServerProcess:
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
