@@ -21,6 +21,7 @@ import redis
 import yaml
 
 from tests.support.servers import free_port
+from tests.support.waiting import PATIENCE
 from tests.test_metrics import GRAPHED
 
 ROOT = Path(__file__).parents[1]
@@ -132,7 +133,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 
 def wait_for(port: int, password: str | None = None, **more: Any) -> redis.Redis:
     client = redis.Redis(port=port, password=password, decode_responses=True, **more)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             client.ping()
@@ -180,7 +181,7 @@ def test_entrypoint(image: Image, words: list[str]) -> None:
         )
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert process.returncode == 0
     assert image.run("healthcheck", PYREDIS_PORT=str(port))[0] == 1
 
@@ -198,7 +199,7 @@ def test_other_programs(image: Image) -> None:
         assert client.execute_command("SENTINEL", "get-master-addr-by-name", "mymaster") == ["127.0.0.1", "6379"]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 # --- compose, Kubernetes, Grafana ------------------------------------------------------------------------------------
@@ -250,7 +251,7 @@ def test_composed_commands_start(image: Image, service: str, words: list[str], t
         assert wait_for(port).info("server")["tcp_port"] == port
     finally:
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
     assert process.returncode == 0, out
 
 

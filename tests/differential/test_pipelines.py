@@ -18,7 +18,6 @@ from tests.differential import pools
 from tests.differential.compare import Comparison
 from tests.differential.pair import compare_keyspaces, connect, show
 from tests.support.servers import ServerProcess
-from tests.support.waiting import wait_until
 
 assert _declared
 Argv = list[bytes]
@@ -129,7 +128,8 @@ class Scene:
         elif setting == "waited" and name in _WAITS:
             control.call(b"DEL", key)
             other.send(_WAITS[name], key, b"0")
-            wait_until(lambda: b"blocked_clients:1\r" in control.call(b"INFO", b"clients"))
+            while b"blocked_clients:1" not in control.call(b"INFO", b"clients"):
+                pass
         elif setting == "deadline":
             control.call(b"PEXPIREAT", key, b"9999999999999")
         elif setting == "far":

@@ -13,7 +13,6 @@ import pytest
 from tests.differential.pair import connect
 from tests.support.raw import encode
 from tests.support.servers import ServerProcess
-from tests.support.waiting import PATIENCE
 
 _END = b"#end#"
 _KEYS = "a b c"
@@ -71,7 +70,7 @@ def _answer(server: ServerProcess, chunks: list[bytes]) -> bytes:
         except ConnectionResetError:
             pass  # what was sent behind the request that ended the connection
 
-    client.sock.settimeout(PATIENCE)
+    client.sock.settimeout(20)
     reader = threading.Thread(target=read)
     reader.start()
     try:

@@ -22,7 +22,7 @@ def exporter(directory: Path, url: str, *options: str) -> Iterator[int]:
     """Runs it; the port at which it answers. It has no words but those for the server."""
     port = free_port()
     argv = [EXPORTER, "-redis.addr", url, "-web.listen-address", f"127.0.0.1:{port}", "-redis-only-metrics", *options]
-    with running(argv, directory / "exporter.log", port, "/health", 30):
+    with running(argv, directory / "exporter.log", port, "/health"):
         yield port
 
 

@@ -12,8 +12,8 @@ from tests.test_metrics import get
 
 
 @contextmanager
-def running(argv: list[str], log: Path, port: int, path: str, seconds: float) -> Iterator[None]:
-    """Runs it, in the directory of its log; it is ready once it answers ``path`` well, within so many seconds."""
+def running(argv: list[str], log: Path, port: int, path: str) -> Iterator[None]:
+    """Runs it, in the directory of its log; it is ready once it answers ``path`` well."""
     with log.open("wb") as file:
         process = subprocess.Popen(argv, cwd=log.parent, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
 
@@ -25,8 +25,8 @@ def running(argv: list[str], log: Path, port: int, path: str, seconds: float) ->
             return False
 
     try:
-        wait_until(ready, log.read_text, seconds)
+        wait_until(ready, log.read_text)
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)

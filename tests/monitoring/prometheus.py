@@ -46,10 +46,10 @@ class Prometheus:
 
 @contextmanager
 def prometheus(directory: Path, targets: dict[int, dict[str, str]]) -> Iterator[Prometheus]:
-    """Runs it. ``targets``: port of /metrics → labels. It reads them twice a second."""
+    """Runs it. ``targets``: port of /metrics → labels. It reads them every second."""
     port = free_port()
     static = [{"targets": [f"127.0.0.1:{at}"], "labels": labels} for at, labels in targets.items()]
-    job = {"job_name": "redis", "scrape_interval": "500ms", "scrape_timeout": "500ms", "static_configs": static}
+    job = {"job_name": "redis", "scrape_interval": "1s", "scrape_timeout": "1s", "static_configs": static}
     (directory / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
     argv = [
         PROMETHEUS,
@@ -57,5 +57,5 @@ def prometheus(directory: Path, targets: dict[int, dict[str, str]]) -> Iterator[
         f"--storage.tsdb.path={directory / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    with running(argv, directory / "prometheus.log", port, "/-/ready", 60):
+    with running(argv, directory / "prometheus.log", port, "/-/ready"):
         yield Prometheus(port)

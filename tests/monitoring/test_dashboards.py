@@ -16,7 +16,7 @@ from tests.monitoring.prometheus import PROMTOOL, Prometheus, needs_prometheus, 
 from tests.support.background import repeated
 from tests.support.sentinels import NAME, SentinelProcess, wait_for
 from tests.support.servers import free_port, start_ours
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.test_metrics import get
 
 pytestmark = needs_prometheus
@@ -24,7 +24,7 @@ pytestmark = needs_prometheus
 DOCKER = Path(__file__).parents[2] / "docker"
 POD = '{kubernetes_pod_name=~"master"}'
 INSTANCE = '{instance=~"127.0.0.1:[0-9]+"}'
-READINGS = 4
+READINGS = 3
 
 REDIS_763 = (
     "max(max_over_time(redis_uptime_in_seconds{P}[1m]))",
@@ -127,7 +127,7 @@ def monitoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         found = stack.enter_context(prometheus(directory, targets))
         # Goes on: rates of what stands still are 0, and their quotients nothing.
         stack.enter_context(repeated(lambda: use(client), 0.05))
-        wait_until(lambda: found.readings() >= READINGS and len(found.query("up == 1")) == len(targets), seconds=60)
+        wait_until(lambda: found.readings() >= READINGS and len(found.query("up == 1")) == len(targets))
         yield found
 
 
@@ -141,7 +141,7 @@ def use(client: redis.Redis) -> None:
             client.execute_command(*bad)
 
 
-def empty(server: Prometheus, queries: list[str], seconds: float = 20) -> list[str]:
+def empty(server: Prometheus, queries: list[str], seconds: float = PATIENCE) -> list[str]:
     """Those that have no series with a value, however long one waits: a reading that took too long leaves a gap."""
     deadline = time.monotonic() + seconds
     while True:

@@ -54,6 +54,8 @@ LOADING = (("err", "LOADING"),)
 def use(client: redis.Redis) -> None:
     """Something of everything that is counted."""
     client.config_resetstat()
+    client.slowlog_reset()
+    client.latency_reset()
     client.config_set("slowlog-log-slower-than", 0)
     client.config_set("latency-monitor-threshold", 1)
     client.set("a", "1")

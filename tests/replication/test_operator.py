@@ -95,16 +95,16 @@ def test_a_replica_of_itself(tmp_path: Path) -> None:
         before, at = processor_seconds(node.pid), time.monotonic()
         attempts = node.log().count("Connecting to MASTER")
         wait_until(lambda: node.log().count("Connecting to MASTER") >= attempts + 3)
-        assert time.monotonic() - at > 1.5
+        assert time.monotonic() - at > 0.9  # two of them may come together after a pause
         assert processor_seconds(node.pid) - before < 0.5
         probe = f"redis-cli -h 127.0.0.1 -p {port} --user pinger --pass pingpass --no-auth-warning ping | grep PONG"
-        assert subprocess.run(["sh", "-c", probe], timeout=20).returncode == 0
+        assert subprocess.run(["sh", "-c", probe], timeout=60).returncode == 0
         script = READINESS.format(port=port)
-        shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=20).stdout.split()
+        shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60).stdout.split()
         assert shown == ["slave", "1"]
         assert node.call("SLAVEOF", "NO", "ONE") == b"+OK\r\n"
         assert node.info()["role"] == "master"
-        shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=20).stdout.split()
+        shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60).stdout.split()
         assert shown == ["master", "1"]
         assert node.call("CONFIG", "REWRITE") == b"+OK\r\n"
         assert "slaveof" not in file.read_text() and "replicaof" not in file.read_text()
@@ -163,7 +163,7 @@ def test_announced_address(tmp_path: Path) -> None:
         master = servers.start("ours")
         replica = servers.start("ours", "--replica-announce-ip", "10.1.2.3", "--replica-announce-port", "1234")
         replica.replicate(master)
-        assert master.info()["slave0"].startswith("ip=10.1.2.3,port=1234,state=online")
+        wait_until(lambda: master.info()["slave0"].startswith("ip=10.1.2.3,port=1234,state=online"), master.log)
         assert b"$8\r\n10.1.2.3\r\n$4\r\n1234\r\n" in master.call("ROLE")
 
 

@@ -70,7 +70,8 @@ def test_of_a_replica_with_an_append_only_file(tmp_path: Path) -> None:
         replica.replicate(master)
         write(master, 2)
         wait_in_step(master, replica)
-        wait_until(lambda: replica.info("persistence")["aof_rewrite_in_progress"] == "0")
+        for field in ("aof_rewrite_scheduled", "aof_rewrite_in_progress"):
+            wait_until(lambda field=field: replica.info("persistence")[field] == "0")  # type: ignore[misc]
         write(master, 3)
         wait_in_step(master, replica)
         digest = replica.digest()

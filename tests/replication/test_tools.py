@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -33,13 +35,23 @@ def test_redis_cli_follows(tmp_path: Path) -> None:
 def test_several_replicas_share_a_child(tmp_path: Path, diskless: str) -> None:
     """Those that come while others wait, or (by a file) while it is written, get the same snapshot."""
     with group(tmp_path) as servers:
-        # Microseconds for each of some thirty keys: a busy machine must have time to connect all of them.
-        delays = ("--repl-diskless-sync-delay", "4", "--rdb-key-save-delay", "5000" if diskless == "yes" else "120000")
-        master = servers.start("ours", "--repl-diskless-sync", diskless, *delays)
+        # It begins when all three wait; or (microseconds for each of some thirty keys) there is time to stop the child.
+        all_three = ("--repl-diskless-sync-delay", "1000", "--repl-diskless-sync-max-replicas", "3")
+        more = all_three if diskless == "yes" else ("--rdb-key-save-delay", "100000")
+        master = servers.start("ours", "--repl-diskless-sync", diskless, *more)
         write(master, 1)
         replicas = [servers.start(kind) for kind in (*KINDS, "ours")]
         for replica in replicas:
             replica.ok("REPLICAOF", "127.0.0.1", master.port)
+        if diskless == "no":
+            children = Path(f"/proc/{master.server.pid}/task/{master.server.pid}/children")
+            wait_until(children.read_text, master.log)
+            child = int(children.read_text())
+            os.kill(child, signal.SIGSTOP)
+            try:
+                wait_until(lambda: master.info()["connected_slaves"] == "3", master.log)
+            finally:
+                os.kill(child, signal.SIGCONT)
         write(master, 2, 100)
         for replica in replicas:
             replica.wait_for_link()

@@ -26,6 +26,7 @@ import hiredis
 from tests.support.network import CLIENT, CUT, PASS, STALL, Network, private, public
 from tests.support.raw import encode
 from tests.support.sentinels import KINDS, NAME, Instance, SentinelProcess, pairs
+from tests.support.waiting import PATIENCE
 
 MACHINES = (1, 2, 3)
 
@@ -37,7 +38,7 @@ class Failed(AssertionError):
 class Wire:
     """A connection that asks and waits; every error is an OSError but those that servers reply."""
 
-    def __init__(self, host: str, port: int, timeout: float = 1.0) -> None:
+    def __init__(self, host: str, port: int, timeout: float) -> None:
         self.sock = socket.create_connection((host, port), timeout)
         self.reader = hiredis.Reader(encoding="utf-8")
 
@@ -59,8 +60,9 @@ class Wire:
         self.sock.close()
 
 
-def ask(host: str, port: int, *argv: str | int) -> Any:
-    wire = Wire(host, port)
+def ask(host: str, port: int, *argv: str | int, timeout: float = PATIENCE) -> Any:
+    """One question. Only through the network may it be long until the answer comes."""
+    wire = Wire(host, port, timeout)
     try:
         return wire.call(*argv)
     finally:
@@ -105,7 +107,7 @@ class Machine:
         lines = [
             *self.own,
             f"sentinel monitor {NAME} {host} {port} 2",
-            f"sentinel down-after-milliseconds {NAME} 1000",
+            f"sentinel down-after-milliseconds {NAME} 2000",
             f"sentinel failover-timeout {NAME} 3000",
             f"sentinel announce-ip {public(self.number)}",
         ]
@@ -159,11 +161,14 @@ class Writer:
                     wire.close()
                 wire = None
                 time.sleep(0.02)
+        if wire is not None:
+            wire.close()
 
     def _connect(self) -> Wire:
         for machine in self.rng.sample(self.machines, 3):
             try:
-                where = ask(public(machine.number), machine.sentinel.port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+                question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+                where = ask(public(machine.number), machine.sentinel.port, *question, timeout=1.0)
             except (OSError, hiredis.ReplyError):
                 continue
             return Wire(where[0], int(where[1]), 0.5)
@@ -187,13 +192,19 @@ class Listener:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                wire = Wire(private(self.machine.number), self.machine.server.port)
+                wire = Wire(private(self.machine.number), self.machine.server.port, 1.0)
+            except OSError:
+                time.sleep(0.05)
+                continue
+            try:
                 wire.call("SUBSCRIBE", "__sentinel__:hello")
                 while not self._stop.is_set():
                     fields = wire.read()[2].split(",")
                     self.epochs.setdefault(int(fields[7]), set()).add(f"{fields[5]}:{fields[6]}")
             except (OSError, hiredis.ReplyError):
                 time.sleep(0.05)
+            finally:
+                wire.close()
 
     def stop(self) -> None:
         self._stop.set()
@@ -229,7 +240,7 @@ class Trial:
     def say(self, text: str) -> None:
         self.log.append(f"{time.strftime('%H:%M:%S')} {text}")
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
@@ -320,7 +331,7 @@ class Trial:
             self.network.set(master.number, CLIENT, rule)
         try:
             self.await_switch(master)
-            self.wait(lambda: self._refuses(master), "the master that is cut off refuses writes", 15)
+            self.wait(lambda: self._refuses(master), "the master that is cut off refuses writes")
             if self.named(master) != master.number:
                 raise Failed("the sentinel that is cut off has moved the master")
         finally:
@@ -339,7 +350,7 @@ class Trial:
         """A replica's machine is cut off for a while: nothing may change."""
         for machine in self.others(other):
             self.network.set(other.number, machine.number, self.rng.choice([CUT, STALL]))
-        time.sleep(2 + self.rng.random())
+        time.sleep(3 + self.rng.random())
         for machine in self.others(other):
             self.network.set(other.number, machine.number, PASS)
         if any(self.named(m) != master.number for m in self.machines):
@@ -357,7 +368,7 @@ class Trial:
     def half_cut(self, master: Machine, other: Machine) -> None:
         """The master and one other machine do not see each other; the third sees both."""
         self.network.set(master.number, other.number, self.rng.choice([CUT, STALL]))
-        time.sleep(3)
+        time.sleep(4)
         self.network.set(master.number, other.number, PASS)
 
     # --- what must hold ---------------------------------------------------------------------------------------

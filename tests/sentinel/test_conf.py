@@ -63,7 +63,7 @@ port {port}
 bind 127.0.0.1
 
 sentinel monitor alpha 127.0.0.1 {dead} 2
-sentinel down-after-milliseconds beta 1234
+sentinel down-after-milliseconds beta 123456
 sentinel parallel-syncs alpha 3
 # this, too
 sentinel monitor beta 127.0.0.1 {dead} 1
@@ -169,7 +169,8 @@ def test_state_after_a_restart(tmp_path: Path) -> None:
     with Cluster(tmp_path) as cluster:
         cluster.add_server()
         cluster.add_server()
-        sentinels = [cluster.add_sentinel(True), cluster.add_sentinel(True)]
+        # Nobody is to find the master down while the test looks.
+        sentinels = [cluster.add_sentinel(True, down_after=120_000) for _ in range(2)]
         cluster.wait_until_known(1)
         sentinel = sentinels[0]
         before = sentinel_lines(sentinel.conf)
@@ -210,7 +211,7 @@ def test_operators_file_and_probes(tmp_path: Path) -> None:
                 f"SENTINEL REMOVE {NAME}",
                 f"SENTINEL MONITOR {NAME} 127.0.0.2 {master.port} 2",
                 f"SENTINEL SET {NAME} auth-pass pw",
-                f"SENTINEL set {NAME} down-after-milliseconds 5000",
+                f"SENTINEL set {NAME} down-after-milliseconds 120000",
                 f"SENTINEL set {NAME} failover-timeout 10000",
             ):
                 assert run(f"{cli} {words}") == (0, "OK\n"), words

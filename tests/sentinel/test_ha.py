@@ -8,14 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import redis
 from redis.sentinel import Sentinel
 
 from tests.support.sentinels import wait_for
-from tests.support.servers import free_port
+from tests.support.servers import claim, free_port
 
 
 def free_range(count: int) -> int:
@@ -23,12 +22,12 @@ def free_range(count: int) -> int:
     while True:
         first = free_port()
         try:
-            sockets = [socket.create_server(("127.0.0.1", first + n)) for n in range(count)]
+            for n in range(1, count):
+                socket.create_server(("127.0.0.1", first + n)).close()
         except OSError:
             continue
-        for sock in sockets:
-            sock.close()
-        return first
+        if all(claim(first + n) for n in range(1, count)):
+            return first
 
 
 class Running:
@@ -50,10 +49,15 @@ class Running:
     def pids(self) -> list[int]:
         return [int(pid) for pid in re.findall(r"^(?:master|replica|sentinel) +\d+ +(\d+)", self.text(), re.MULTILINE)]
 
+    def pid_of(self, port: int) -> int:
+        found = re.search(rf"^(?:master|replica) +{port} +(\d+)", self.text(), re.MULTILINE)
+        assert found is not None, self.text()
+        return int(found[1])
+
     def end(self, number: int) -> None:
         if self.process.poll() is None:
             self.process.send_signal(number)
-            self.process.wait(40)
+            self.process.wait(60)
 
 
 def alive(pid: int) -> bool:
@@ -66,27 +70,35 @@ def alive(pid: int) -> bool:
 
 def test_set_with_failover_and_restart(tmp_path: Path) -> None:
     port, sentinel_port = free_range(3), free_range(3)
-    kept = tmp_path / "kept"
+    kept, old = tmp_path / "kept", 0
     args = ["--port", str(port), "--sentinel-port", str(sentinel_port), "--down-after", "1000", "--password", "secret"]
     for again in (False, True):
         running = Running(tmp_path, *args, "--dir", str(kept))
         try:
             wait_for(lambda r=running: r.said("Ready; Ctrl-C ends all"), "it runs", 60)
             assert len(running.pids()) == 6
-            finder = Sentinel([("127.0.0.1", sentinel_port + n) for n in range(3)], socket_timeout=5)
-            master = finder.master_for("mymaster", password="secret", socket_timeout=5)
+            finder = Sentinel([("127.0.0.1", sentinel_port + n) for n in range(3)], socket_timeout=60)
+            master = finder.master_for("mymaster", password="secret", socket_timeout=90)
             if again:
                 assert master.get("greeting") == b"hello"
-                assert f"master    {port}" not in running.text()
+                assert f"master    {old}" not in running.text()
             else:
                 master.set("greeting", "hello")
-                assert master.wait(2, 5000) == 2
-                os.kill(running.pids()[0], signal.SIGKILL)
-                wait_for(lambda r=running: r.said(f"no longer 127.0.0.1:{port}"), "it tells of the failover", 60)
-                assert running.said(f"server {port} has ended with -9")
+                assert master.wait(2, 60_000) == 2
+                old = finder.discover_master("mymaster")[1]
+                os.kill(running.pid_of(old), signal.SIGKILL)
+                wait_for(lambda r=running, o=old: r.said(f"no longer 127.0.0.1:{o}"), "it tells of the failover")
+                assert running.said(f"server {old} has ended with -9")
                 wait_for(lambda m=master: m.get("greeting") == b"hello", "the new master has the data")
-                time.sleep(0.5)
+                wait_for(
+                    lambda f=finder, o=old: (
+                        o not in {s.sentinel_get_master_addr_by_name("mymaster")[1] for s in f.sentinels}
+                    ),
+                    "all sentinels know",
+                )
             master.close()
+            for sentinel in finder.sentinels:
+                sentinel.close()
         finally:
             running.end(signal.SIGINT)
         assert running.process.returncode == 0
@@ -99,7 +111,7 @@ def test_port_taken(tmp_path: Path) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
     running = Running(tmp_path, "--port", str(port), "--replicas", "0", "--sentinels", "0")
-    assert running.process.wait(30) == 1
+    assert running.process.wait(60) == 1
     assert f"taken already: {port}" in running.text()
     taken.close()
 

@@ -35,7 +35,9 @@ def partial_resync(cluster: Cluster, master: Instance) -> None:
         cut = int(client.execute_command("CLIENT", "KILL", "TYPE", "replica"))  # type: ignore[arg-type]
     assert cut >= 1
     wanted = int(str(before["sync_partial_ok"])) + cut
-    wait_for(lambda: info(cluster, master, "stats")["sync_partial_ok"] == wanted, "partial resynchronisations")
+    wait_for(
+        lambda: int(str(info(cluster, master, "stats")["sync_partial_ok"])) >= wanted, "partial resynchronisations"
+    )
     assert info(cluster, master, "stats")["sync_full"] == before["sync_full"]
 
 
@@ -80,5 +82,4 @@ def test_failover_there_and_back(cluster: Cluster, ours: bool, sentinels: tuple[
     with cluster.client(old.port) as client:
         after = [n for at, n in writer.acknowledged if at > switched]
         assert client.mget([f"key:{n}" for n in after]) == [str(n) for n in after]
-    epochs = {sentinel.master()["config-epoch"] for sentinel in cluster.sentinels}
-    assert len(epochs) == 1 and int(epochs.pop()) >= 2
+    cluster.wait_for_one_epoch(2)

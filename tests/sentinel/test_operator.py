@@ -42,7 +42,7 @@ class Pod:
         lines = [
             f"bind-source-addr {self.ip}",
             f"sentinel monitor {NAME} 127.0.3.99 {port} 2",
-            f"sentinel down-after-milliseconds {NAME} 1000",
+            f"sentinel down-after-milliseconds {NAME} 10000",
             f"sentinel failover-timeout {NAME} 3000",
             f"sentinel parallel-syncs {NAME} 2",
         ]
@@ -93,7 +93,7 @@ def make_set(pods: list[Pod], master: Pod) -> None:
             ("SENTINEL", "REMOVE", NAME),
             ("SENTINEL", "MONITOR", NAME, master.ip, master.port, 2),
             ("SENTINEL", "SET", NAME, "auth-pass", PASSWORD),
-            ("SENTINEL", "set", NAME, "down-after-milliseconds", 1000),
+            ("SENTINEL", "set", NAME, "down-after-milliseconds", 10000),
             ("SENTINEL", "set", NAME, "failover-timeout", 10000),
         ):
             assert pod.sentinel.call(*line) == "OK"
@@ -142,7 +142,9 @@ def test_from_nothing_to_a_failover(pods: list[Pod]) -> None:
     sentinel = f"redis-cli -h {first.ip} -p {first.sentinel.port}"
     code, out = run(f"{sentinel} --csv SENTINEL get-master-addr-by-name {NAME}")
     assert (code, out) == (0, f'"{first.ip}","{first.port}"\n')
-    first.data("SET", "greeting", "hello")
+    with redis.Redis(first.ip, first.port, password=PASSWORD) as client:
+        client.set("greeting", "hello")
+        assert client.wait(2, 60_000) == 2
     for pod in pods:
         pod.sentinel.call("SENTINEL", "DEBUG", "INFO-PERIOD", 1000)  # what follows need not take so long
     assert run(f"{sentinel} SENTINEL failover {NAME}") == (0, "OK\n")
@@ -164,4 +166,4 @@ def test_from_nothing_to_a_failover(pods: list[Pod]) -> None:
     if f"master_host:{first.ip}" in first.replication():
         first.data("SLAVEOF", masters[0].ip, str(masters[0].port))
     wait_for(lambda: "master_link_status:up" in first.replication(), "it follows")
-    wait_for(lambda: sentinels_are_right(pods, masters[0]), "the sentinels know all", 40)
+    wait_for(lambda: sentinels_are_right(pods, masters[0]), "the sentinels know all")

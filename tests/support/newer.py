@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hiredis
 
-from tests.support.local import DrivenServer
+from tests.support.local import LocalServer
 
 
 class Feeding:
-    """A server and a client; ``events`` are the keyspace events (``b"set k"``), ``fed`` the propagated commands.
-
-    The server's time stands still, so that deadlines can be told beforehand.
-    """
+    """A server and a client; ``events`` are the keyspace events (``b"set k"``), ``fed`` the propagated commands."""
 
     def __init__(self, compat: str | None = None) -> None:
-        self.server = DrivenServer() if compat is None else DrivenServer(compat)
+        self.server = LocalServer() if compat is None else LocalServer(compat)
         self.client = self.server.client()
         self.events: list[bytes] = []
         self.fed: list[list[bytes]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -106,6 +107,18 @@ class Node:
 
     def wait_for_link(self) -> None:
         wait_until(lambda: self.info()["master_link_status"] == "up", self.log)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It stands still."""
+        process = self.server.process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            stat = Path(f"/proc/{process.pid}/stat")
+            wait_until(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "T")
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def log(self) -> str:
         return self.server.log_path.read_text(errors="replace")

@@ -15,6 +15,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from tests.support.servers import ORACLE as SERVER
 from tests.support.servers import free_port
+from tests.support.waiting import PATIENCE
 
 ORACLE = "/usr/bin/redis-sentinel"
 NAME = "mymaster"
@@ -22,7 +23,7 @@ KINDS = {"ours": (True, True, True), "redis": (False, False, False), "mixed": (T
 """Which of three are ours."""
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Until ``condition`` is true; errors of a server that cannot be reached count as false."""
     deadline = time.monotonic() + seconds
     last: object = None
@@ -81,7 +82,7 @@ class SentinelProcess:
 
     def wait(self) -> None:
         """Until it answers."""
-        wait_for(self.answers, f"the sentinel of {self.directory} answers", 20)
+        wait_for(self.answers, f"the sentinel of {self.directory} answers")
 
     def answers(self) -> bool:
         """Whether it answers, or has ended."""
@@ -92,7 +93,7 @@ class SentinelProcess:
 
     def client(self) -> Redis:
         """A client."""
-        client = Redis(self.host, self.port, decode_responses=True, socket_timeout=5, protocol=2, **self.login)
+        client = Redis(self.host, self.port, decode_responses=True, socket_timeout=PATIENCE, protocol=2, **self.login)
         client.response_callbacks.clear()
         return client
 
@@ -131,7 +132,7 @@ class SentinelProcess:
         """Send a signal; wait for the end if it is one that ends."""
         os.kill(self.process.pid, number)
         if number in (signal.SIGKILL, signal.SIGTERM):
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
 
     def stop(self) -> None:
         """End it, however it is."""
@@ -183,7 +184,7 @@ class Instance:
 
     def wait(self) -> None:
         """Until it answers."""
-        wait_for(self._answers, "the server answers", 20)
+        wait_for(self._answers, "the server answers")
 
     @property
     def pid(self) -> int:
@@ -193,7 +194,7 @@ class Instance:
     def _answers(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError("the server has ended:\n" + self.log())
-        with Redis(self.host, self.port, socket_timeout=5) as client:
+        with Redis(self.host, self.port, socket_timeout=PATIENCE) as client:
             try:
                 return bool(client.ping())
             except AuthenticationError:
@@ -207,7 +208,7 @@ class Instance:
         """Send a signal; wait for the end after SIGKILL."""
         os.kill(self.pid, number)
         if number == signal.SIGKILL:
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
 
     def stop(self) -> None:
         """End it, however it is."""
@@ -295,7 +296,7 @@ class Cluster:
 
     def client(self, port: int) -> Redis:
         """A client of one of the servers."""
-        return Redis(port=port, decode_responses=True, socket_timeout=5)
+        return Redis(port=port, decode_responses=True, socket_timeout=PATIENCE)
 
     def wait_until_known(self, replicas: int) -> None:
         """Every sentinel knows all replicas (their INFO too) and all other sentinels."""
@@ -308,7 +309,7 @@ class Cluster:
         peers = [p for p in sentinel.sentinels() if p["flags"] == "sentinel"]
         return len(linked) == replicas and len(peers) == len(self.sentinels) - 1
 
-    def wait_for_switch(self, old_port: int, seconds: float = 60) -> int:
+    def wait_for_switch(self, old_port: int, seconds: float = PATIENCE) -> int:
         """All sentinels agree on another master; its port."""
         ports: set[int] = set()
 
@@ -319,6 +320,15 @@ class Cluster:
 
         wait_for(agreed, "all sentinels have switched", seconds)
         return ports.pop()
+
+    def wait_for_one_epoch(self, least: int) -> None:
+        """All sentinels name the same configuration epoch, which is at least so high."""
+
+        def agreed() -> bool:
+            epochs = {int(sentinel.master()["config-epoch"]) for sentinel in self.sentinels}
+            return len(epochs) == 1 and epochs.pop() >= least
+
+        wait_for(agreed, f"one epoch, at least {least}")
 
     def wait_for_replica(self, port: int, master: int, what: str) -> None:
         """The server at ``port`` follows the one at ``master``, and the link is up."""

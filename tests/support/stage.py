@@ -11,7 +11,6 @@ import socket
 
 from tests.support.raw import encode
 from tests.support.servers import ServerProcess
-from tests.support.waiting import PATIENCE
 
 _ROUNDS = 3
 """Turns of the server's loop that the longest chain needs: read, serve who waits, what waited behind that."""
@@ -89,7 +88,7 @@ class Stage:
             parts.append(b"<closed>")
             self.closed.add(number)
         finally:
-            sock.settimeout(PATIENCE)
+            sock.settimeout(10)
         return b"".join(parts)
 
     def leave(self, number: int) -> None:
