@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
+from tests.support.tree import tree
 
 # The same examples in every run; `pytest --hypothesis-profile=long` tries many new ones.
 _COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
@@ -43,12 +44,28 @@ def _oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     server.stop()
 
 
+_at_start: dict[int, dict[bytes, bytes]] = {}
+"""The configuration of each of these servers before the first test, by process ID."""
+
+
+def _configuration(client: RawClient) -> dict[bytes, bytes]:
+    words = [node.value for node in tree(client.call("CONFIG", "GET", "*")).value]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
 def _emptied(server: ServerProcess) -> ServerProcess:
+    """The server as it was at first, whichever tests have used it: no other clients, no data, no settings of theirs."""
     client = RawClient(server.connect())
-    assert client.call("CLIENT", "KILL", "SKIPME", "yes")[:1] == b":"  # those of earlier tests, with what they hear
+    assert client.call("CLIENT", "KILL", "SKIPME", "yes")[:1] == b":"  # with what they hear
+    assert client.call("CLIENT", "UNPAUSE") == b"+OK\r\n"
     assert client.call("FLUSHALL") == b"+OK\r\n"
     # Tests switch this off so that nothing goes by itself while they look.
     assert client.call("DEBUG", "SET-ACTIVE-EXPIRE", "1") == b"+OK\r\n"
+    now = _configuration(client)
+    for name, value in _at_start.setdefault(server.pid, now).items():
+        if now[name] != value:
+            assert client.call("CONFIG", "SET", name, value) == b"+OK\r\n", (name, now[name], value)
+    assert client.call("LATENCY", "RESET")[:1] == b":"
     client.close()
     return server
 

@@ -108,6 +108,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProce
 @pytest.fixture
 def both(pair: tuple[ServerProcess, ServerProcess]) -> Iterator[tuple[RawClient, RawClient]]:
     clients = RawClient(pair[0].connect()), RawClient(pair[1].connect())
+    for c in clients:
+        assert c.call("CONFIG", "SET", "timeout", 0) == b"+OK\r\n"  # a slow test would lose its connections
     yield clients
     for c in clients:
         c.close()

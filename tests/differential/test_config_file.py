@@ -18,6 +18,7 @@ from pyredis.core.compat import NEWEST, RELEASES
 from pyredis.core.config import FileError, OpenError
 from pyredis.core.options import Config
 from tests.support.servers import ORACLE
+from tests.support.waiting import PATIENCE
 
 NOT_ALONE = {
     *("daemonize", "logfile", "pidfile", "syslog-enabled", "supervised", "dir", "aclfile", "oom-score-adj"),
@@ -60,7 +61,7 @@ def oracle_says(argv: list[str], stdin: str = "") -> tuple[str, str]:
         [ORACLE, *argv],
         input=stdin.encode("utf-8", "surrogateescape"),
         capture_output=True,
-        timeout=10,
+        timeout=PATIENCE,
         cwd=tempfile.gettempdir(),
     )
     assert done.returncode == 1
@@ -142,7 +143,7 @@ def test_includes(tmp_path: Path) -> None:
 
 def run_ours(*argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pyredis", *argv], input=stdin, capture_output=True, timeout=30, text=True
+        [sys.executable, "-m", "pyredis", *argv], input=stdin, capture_output=True, timeout=PATIENCE, text=True
     )
 
 

@@ -14,6 +14,7 @@ from tests.differential.test_notifications import EXTRA, SILENT, Listener
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
 from tests.support.templates import GROUPS, KEYS, POPULATE, build, normalise
+from tests.support.waiting import wait_until
 
 EXPIRED = ["set K V exat 1", "set K V pxat 1000", "set a V exat 1", "set K V exat 1 get"]
 VARIABLE = {b"scan", b"object", b"pttl", b"sort", b"sort_ro"}
@@ -142,7 +143,6 @@ def test_ten_thousand_go_by_themselves(server: ServerProcess) -> None:
     client.pipeline([[b"SET", b"k%d" % i, b"v", b"PX", b"%d" % (1 + i % 50)] for i in range(10_000)])
     client.call("SET", "stays", "v")
     client.call("SET", "later", "v", "PX", "1000000")
-    while client.call("DBSIZE") != b":2\r\n":
-        pass
+    wait_until(lambda: client.call("DBSIZE") == b":2\r\n")
     assert b"expired_keys:10000\r\n" in client.call("INFO", "stats")
     client.close()

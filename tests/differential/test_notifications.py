@@ -144,16 +144,16 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_script(server: ServerProcess, oracle: ServerProcess, name: str) -> None:
-    """``expired`` stands for waiting until a key has expired."""
+    """``expired`` stands for waiting until a key has expired: before that, none goes by itself."""
     told: list[list[bytes]] = []
     for one in (server, oracle):
         listener = Listener(one, 2)
         try:
             told.append([])
             for line in SCRIPTS[name]:
-                told[-1] += (
-                    listener.wait_for(b"expired") if line == "expired" else listener.call(line.encode().split())[1]
-                )
+                waits = line == "expired"
+                assert listener.marker.call("DEBUG", "SET-ACTIVE-EXPIRE", int(waits)) == b"+OK\r\n"
+                told[-1] += listener.wait_for(b"expired") if waits else listener.call(line.encode().split())[1]
         finally:
             listener.close()
     assert told[0] == told[1]

@@ -18,6 +18,7 @@ from tests.differential import pools
 from tests.differential.compare import Comparison
 from tests.differential.pair import compare_keyspaces, connect, show
 from tests.support.servers import ServerProcess
+from tests.support.waiting import wait_until
 
 assert _declared
 Argv = list[bytes]
@@ -128,8 +129,7 @@ class Scene:
         elif setting == "waited" and name in _WAITS:
             control.call(b"DEL", key)
             other.send(_WAITS[name], key, b"0")
-            while b"blocked_clients:1" not in control.call(b"INFO", b"clients"):
-                pass
+            wait_until(lambda: b"blocked_clients:1\r" in control.call(b"INFO", b"clients"))
         elif setting == "deadline":
             control.call(b"PEXPIREAT", key, b"9999999999999")
         elif setting == "far":

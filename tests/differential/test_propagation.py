@@ -8,14 +8,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hiredis
 import pytest
 
-from pyredis.core.compat import NEWEST
 from tests.differential.test_notifications import EXTRA, SILENT
-from tests.support.local import LocalClient, LocalServer
+from tests.support.local import DrivenServer, LocalClient, LocalServer
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle
 from tests.support.templates import GROUPS, POPULATE, build
@@ -55,9 +54,11 @@ def appending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server
     server.stop()
 
 
-def feeding(compat: str = NEWEST) -> tuple[LocalServer, LocalClient, Fed]:
+S = TypeVar("S", bound=LocalServer)
+
+
+def feeding(server: S) -> tuple[S, LocalClient, Fed]:
     """A server of ours, a client, and what is fed."""
-    server = LocalServer(compat)
     fed: Fed = []
     reader = hiredis.Reader()
 
@@ -91,7 +92,7 @@ def test_like_the_append_only_file(appending: tuple[ServerProcess, AppendOnlyFil
     theirs = RawClient(process.connect())
     theirs.call("FLUSHALL")
     aof.take()
-    server, ours, fed = feeding("7.0")
+    server, ours, fed = feeding(LocalServer("7.0"))
     templates = [t for t in GROUPS[group] + EXTRA[group] if t.split()[0] not in SILENT]
     others = [t for g in GROUPS for t in GROUPS[g] + EXTRA[g] if t.split()[0] not in ("multi", "watch", *SILENT)]
     history: list[list[bytes]] = []
@@ -142,8 +143,8 @@ def contents(server: LocalServer) -> dict[str, Any]:
 
 
 def replay(fed: Fed) -> LocalServer:
-    """A server that was told nothing but what was fed."""
-    server = LocalServer()
+    """A server that was told nothing but what was fed; its time is before all that happened."""
+    server = DrivenServer()
     client = server.client()
     for db, argv in fed:
         if argv[0] not in (b"MULTI", b"EXEC"):
@@ -157,7 +158,7 @@ def replay(fed: Fed) -> LocalServer:
 @pytest.mark.parametrize("group", sorted(GROUPS))
 def test_replayed(group: str, seed: int) -> None:
     rng = random.Random(f"replay {group} {seed}")
-    server, client, fed = feeding()
+    server, client, fed = feeding(DrivenServer())
     other_client = server.client()
     templates = GROUPS[group] + EXTRA[group] + RANDOM * (group in ("set", "generic"))
     others = [t for g in GROUPS for t in GROUPS[g] + EXTRA[g]] + RANDOM
@@ -171,23 +172,23 @@ def test_replayed(group: str, seed: int) -> None:
                 other_client.call(*build(rng, rng.choice(["rpush l V V", "lpush K V", "zadd z S V", "rpush a V"])))
                 client.stop_waiting()
             if rng.random() < 0.02:
-                server.clock.advance(rng.random() * 1000)
+                server.now += rng.randrange(1_000_000)
         expected = contents(server)
         assert contents(replay(fed)) == expected
 
 
 def test_expired_keys_are_deleted_by_name() -> None:
-    server, client, fed = feeding()
+    server, client, fed = feeding(DrivenServer())
     client.call("SET", "k", "v", "PX", "50")
     client.call("MSET", "a", "1", "b", "2")
     client.call("PEXPIRE", "a", "50")
-    deadline = b"%d" % (server.mstime + 50)
-    server.clock.advance(0.2)
+    deadline = b"%d" % (server.now + 50)
+    server.now += 200
     assert client.call("GET", "k") == b"$-1\r\n"
     server.expire_cycle()
     assert client.call("DBSIZE") == b":1\r\n"
     assert fed == [
-        (0, [b"SET", b"k", b"v", b"PXAT", fed[0][1][4]]),
+        (0, [b"SET", b"k", b"v", b"PXAT", deadline]),
         (0, [b"MSET", b"a", b"1", b"b", b"2"]),
         (0, [b"PEXPIREAT", b"a", deadline]),
         (0, [b"DEL", b"k"]),
@@ -196,7 +197,7 @@ def test_expired_keys_are_deleted_by_name() -> None:
 
 
 def test_a_transaction_that_changes_nothing_does_not_hide_what_follows() -> None:
-    server, client, fed = feeding()
+    server, client, fed = feeding(LocalServer())
     for argv in (["SET", "k", "v"], ["MULTI"], ["GET", "k"], ["EXEC"], ["DEL", "k"]):
         client.call(*argv)
     assert fed == [(0, [b"SET", b"k", b"v"]), (0, [b"DEL", b"k"])]

@@ -13,6 +13,7 @@ import pytest
 from tests.differential.pair import connect
 from tests.support.raw import encode
 from tests.support.servers import ServerProcess
+from tests.support.waiting import PATIENCE
 
 _END = b"#end#"
 _KEYS = "a b c"
@@ -70,7 +71,7 @@ def _answer(server: ServerProcess, chunks: list[bytes]) -> bytes:
         except ConnectionResetError:
             pass  # what was sent behind the request that ended the connection
 
-    client.sock.settimeout(20)
+    client.sock.settimeout(PATIENCE)
     reader = threading.Thread(target=read)
     reader.start()
     try:

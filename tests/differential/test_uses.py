@@ -48,8 +48,10 @@ def _lines(text: str) -> list[str]:
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RawClient, RawClient]]:
     ours = start_ours(tmp_path_factory.mktemp("ours"), *_ARGS)
     oracle = start_oracle(tmp_path_factory.mktemp("oracle"), *_ARGS)
-    with ours.connect() as mine, oracle.connect() as its:
-        yield RawClient(mine), RawClient(its)
+    clients = RawClient(ours.connect()), RawClient(oracle.connect())
+    yield clients
+    for client in clients:
+        client.close()
     ours.stop()
     oracle.stop()
 

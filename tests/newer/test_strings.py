@@ -201,7 +201,7 @@ def test_what_is_announced_and_propagated() -> None:
     f.call("MSETEX", 2, "k", "1", "l", "2", "NX")
     f.call("MSETEX", 2, "k", "1", "m", "2", "PX", 1000)
     f.call("DELEX", "k", "IFEQ", "1")
-    at = b"%d" % (f.server.mstime + 1000)
+    at = b"%d" % (f.server.now + 1000)
     assert f.events == [b"set k", b"set k", b"expire k", b"set k", b"expire k", b"set m", b"expire m", b"del k"]
     assert f.fed == [
         [b"SET", b"k", b"b"],

@@ -28,6 +28,7 @@ from tests.support.inprocess import running
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_ours
 from tests.support.tree import tree
+from tests.support.waiting import PATIENCE
 
 POLICIES = ("always", "everysec", "no")
 WORKS = ("nothing", "rewrites", "snapshots")
@@ -87,7 +88,7 @@ def kills(directory: Path, rng: random.Random, options: list[str], work: str, ro
             if command and rng.random() < 0.01:
                 client.call(command)
         server.process.kill()
-        writer.join(20)
+        writer.join(PATIENCE)
         assert not writer.is_alive()
         server.process.wait()
         kept = writer.acknowledged

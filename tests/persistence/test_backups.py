@@ -79,11 +79,13 @@ async def test_schedule(tmp_path: Path) -> None:
         await client.bgsave()
         await until(lambda: app.server.snapshots.saves == 2 and not app.server.snapshots.saving)
         await client.config_set("backup-schedule", "1s")
-        await until(lambda: app.server.snapshots.backups.done == 2)
+        await until(lambda: app.server.snapshots.backups.done >= 2)
         await client.config_set("backup-keep", 1)
-        await until(lambda: app.server.snapshots.backups.done == 3)
-        assert len(list(there.iterdir())) == 1
+        done = app.server.snapshots.backups.done
+        await until(lambda: app.server.snapshots.backups.done > done + 1)  # one may have been under way
         await client.config_set("backup-schedule", "")
+        await until(lambda: not app.server.snapshots.saving and not app.server.snapshots.backups.running)
+        assert len(list(there.iterdir())) == 1
     async with running(tmp_path, *lines, "backup-schedule 1d") as (app, client):
         loops = app.server.cron_loops
         await until(lambda: app.server.cron_loops > loops + 20)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.keyspaces import fill
-from tests.support.local import LocalServer, run
+from tests.support.local import DrivenServer, LocalServer, run
 from tests.support.newer import Feeding
 from tests.support.payloads import GOOD, payload_of, sealed
 from tests.support.raw import RawClient
@@ -137,6 +137,6 @@ def test_skipping_checksums() -> None:
 
 
 def test_idle_time() -> None:
-    client = LocalServer().client()
+    client = DrivenServer().client()
     client.call("RESTORE", "k", 0, GOOD[0], "IDLETIME", 1000)
     assert run(client, "OBJECT IDLETIME k") == [1000]

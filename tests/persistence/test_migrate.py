@@ -12,13 +12,16 @@ import pytest
 
 from tests.support.keyspaces import digest, fill
 from tests.support.raw import RawClient, encode
-from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
+from tests.support.servers import ServerProcess, start_oracle, start_ours
 from tests.support.stage import Stage, commands
 from tests.support.tree import tree
+from tests.support.waiting import PATIENCE
 
 Starter = Callable[..., ServerProcess]
 DEBUG = ("--enable-debug-command", "yes")
 BINARY = b"\x00\xff\r\n"
+LONG = 60000
+"""Milliseconds that the other server may take, which is not always given a turn at once."""
 
 
 @pytest.fixture(scope="module")
@@ -56,47 +59,47 @@ def test_everything_moves(pair: list[ServerProcess]) -> None:
         source.call("SELECT", number)
         found = keys_of(source)
         if found:
-            reply = source.call("MIGRATE", "127.0.0.1", pair[1].port, "", number, 5000, "KEYS", *found)
+            reply = source.call("MIGRATE", "127.0.0.1", pair[1].port, "", number, LONG, "KEYS", *found)
             assert reply == b"+OK\r\n"
             assert source.call("DBSIZE") == b":0\r\n"
     assert digest(pair[1]) == before
-    assert source.call("MIGRATE", "127.0.0.1", pair[1].port, BINARY, 0, 5000) == b"+NOKEY\r\n"
+    assert source.call("MIGRATE", "127.0.0.1", pair[1].port, BINARY, 0, LONG) == b"+NOKEY\r\n"
 
 
 def test_the_deadline_moves(pair: list[ServerProcess]) -> None:
     source, destination = (RawClient(server.connect()) for server in pair)
     source.call("SET", "k", "v", "PX", 100_000)
     source.call("SET", "keeps", "v")
-    assert source.call("MIGRATE", "127.0.0.1", pair[1].port, "", 0, 5000, "KEYS", "k", "keeps") == b"+OK\r\n"
+    assert source.call("MIGRATE", "127.0.0.1", pair[1].port, "", 0, LONG, "KEYS", "k", "keeps") == b"+OK\r\n"
     assert 60_000 < int(destination.call("PTTL", "k")[1:]) <= 100_000
     assert destination.call("PTTL", "keeps") == b":-1\r\n"
 
 
 LINES = [
-    "migrate 127.0.0.1 {port} {key} 0 5000 auth pw",
-    "migrate 127.0.0.1 {port} {key} 0 5000 copy auth pw",
-    "migrate 127.0.0.1 {port} {key} 0 5000 copy replace auth pw",
-    "migrate 127.0.0.1 {port} {key} 0 5000 replace auth2 mover secret",
-    "migrate 127.0.0.1 {port} {key} 3 5000 AUTH2 default pw REPLACE",
-    "migrate 127.0.0.1 {port} {key} 0 5000 auth wrong",
-    "migrate 127.0.0.1 {port} {key} 0 5000 auth2 nobody pw",
-    "migrate 127.0.0.1 {port} {key} 0 5000",
-    "migrate 127.0.0.1 {port} {key} 99 5000 auth pw",
-    "migrate 127.0.0.1 {port} {key} -1 5000 auth pw",
-    "migrate 127.0.0.1 {port} {key} 0 -5 auth pw replace",
-    "migrate 127.0.0.1 {port} '' 0 5000 auth pw keys {key} {key2}",
-    "migrate 127.0.0.1 {port} '' 0 5000 auth pw replace keys {key} {key2} missing",
-    "migrate 127.0.0.1 {port} '' 0 5000 auth pw copy keys {key} {key2} {key}",
-    "migrate 127.0.0.1 {port} '' 0 5000 auth pw keys missing",
-    "migrate 127.0.0.1 {port} '' 0 5000 auth pw keys",
-    "migrate 127.0.0.1 {port} {key} 0 5000 auth pw keys {key2}",
-    "migrate 127.0.0.1 {port} {key} 0 5000 nonsense",
-    "migrate 127.0.0.1 {port} {key} 0 5000 auth",
-    "migrate 127.0.0.1 {port} {key} 0 5000 auth2 mover",
-    "migrate 127.0.0.1 {port} {key} zero 5000",
+    "migrate 127.0.0.1 {port} {key} 0 60000 auth pw",
+    "migrate 127.0.0.1 {port} {key} 0 60000 copy auth pw",
+    "migrate 127.0.0.1 {port} {key} 0 60000 copy replace auth pw",
+    "migrate 127.0.0.1 {port} {key} 0 60000 replace auth2 mover secret",
+    "migrate 127.0.0.1 {port} {key} 3 60000 AUTH2 default pw REPLACE",
+    "migrate 127.0.0.1 {port} {key} 0 60000 auth wrong",
+    "migrate 127.0.0.1 {port} {key} 0 60000 auth2 nobody pw",
+    "migrate 127.0.0.1 {port} {key} 0 60000",
+    "migrate 127.0.0.1 {port} {key} 99 60000 auth pw",
+    "migrate 127.0.0.1 {port} {key} -1 60000 auth pw",
+    "migrate 127.0.0.1 {closed} {key} 0 -5 auth pw replace",
+    "migrate 127.0.0.1 {port} '' 0 60000 auth pw keys {key} {key2}",
+    "migrate 127.0.0.1 {port} '' 0 60000 auth pw replace keys {key} {key2} missing",
+    "migrate 127.0.0.1 {port} '' 0 60000 auth pw copy keys {key} {key2} {key}",
+    "migrate 127.0.0.1 {port} '' 0 60000 auth pw keys missing",
+    "migrate 127.0.0.1 {port} '' 0 60000 auth pw keys",
+    "migrate 127.0.0.1 {port} {key} 0 60000 auth pw keys {key2}",
+    "migrate 127.0.0.1 {port} {key} 0 60000 nonsense",
+    "migrate 127.0.0.1 {port} {key} 0 60000 auth",
+    "migrate 127.0.0.1 {port} {key} 0 60000 auth2 mover",
+    "migrate 127.0.0.1 {port} {key} zero 60000",
     "migrate 127.0.0.1 {port} {key} 0 soon",
-    "migrate 127.0.0.1 {port} missing 0 5000",
-    "migrate 127.0.0.1 {closed} {key} 0 300",
+    "migrate 127.0.0.1 {port} missing 0 60000",
+    "migrate 127.0.0.1 {closed} {key} 0 60000",
     "migrate 127.0.0.1 x {key} 0 300",
     "migrate host.invalid {port} {key} 0 300",
     "set {key} v",
@@ -119,7 +122,9 @@ def test_replies(server: ServerProcess, target: ServerProcess, tmp_path: Path) -
     ours_client, their_client = RawClient(server.connect()), RawClient(theirs.connect())
     control = RawClient(target.connect())
     assert control.call("AUTH", "pw") == b"+OK\r\n"
-    closed = free_port()
+    silent = socket.socket()  # a port where nobody listens, and which nobody else is given meanwhile
+    silent.bind(("127.0.0.1", 0))
+    closed = silent.getsockname()[1]
     try:
         for turn in range(25):
             script = []
@@ -151,6 +156,7 @@ def test_replies(server: ServerProcess, target: ServerProcess, tmp_path: Path) -
             assert seen[0][1] == seen[1][1], (turn, script)
     finally:
         theirs.stop()
+        silent.close()
 
 
 class Slow:
@@ -159,12 +165,12 @@ class Slow:
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.socket.settimeout(20)
+        self.socket.settimeout(PATIENCE)
         self.got = b""
 
     def accept(self) -> None:
         self.peer = self.socket.accept()[0]
-        self.peer.settimeout(20)
+        self.peer.settimeout(PATIENCE)
 
     def read_until(self, end: bytes) -> None:
         while not self.got.endswith(end):
@@ -189,7 +195,7 @@ def stage(server: ServerProcess) -> Iterator[Stage]:
 def begin(stage: Stage, slow: Slow, *options: str) -> None:
     """Let client 0 move the key "k"; the other side has got everything and says nothing."""
     assert stage.step(0, commands("set k v", "set other v")) == {0: b"+OK\r\n+OK\r\n"}
-    line = f"migrate 127.0.0.1 {slow.port} k 0 20000 " + " ".join(options)
+    line = f"migrate 127.0.0.1 {slow.port} k 0 {LONG} " + " ".join(options)
     stage.client(0).sendall(commands(line.strip()))
     slow.accept()
     slow.read_until(b"REPLACE\r\n" if "replace" in options else b"\r\n$1\r\n0\r\n$12\r\n" + slow.got[-14:])
@@ -212,7 +218,7 @@ def test_others_go_on(stage: Stage) -> None:
         slow.peer.sendall(b"+OK\r\n+OK\r\n")
         expected = {0: b"+OK\r\n", 1: b"+OK\r\n$3\r\nnew\r\n+PONG\r\n"}
         got: dict[int, bytes] = {}
-        while len(got) < 4:
+        while len(got) < 4 or len(got[1]) < len(expected[1]):
             stage.barrier()
             for number, data in stage.collect().items():
                 got[number] = got.get(number, b"") + data
@@ -277,7 +283,7 @@ def test_errors_of_the_connection(stage: Stage) -> None:
         slow.peer.close()
         assert stage.step_until(0, b"", b"\r\n") == {0: b"-IOERR error or timeout reading to target instance\r\n"}
         assert stage.step(1, commands("get k")) == {1: b"$1\r\nv\r\n"}
-        line = f"migrate 127.0.0.1 {slow.port} k 0 50"
+        line = f"migrate 127.0.0.1 {slow.port} k 0 1000"
         assert stage.step_until(0, commands(line), b"\r\n")[0].startswith(b"-IOERR error or timeout reading")
         slow.accept()
     with Slow() as slow:
@@ -295,10 +301,12 @@ def test_half_of_the_keys(server: ServerProcess) -> None:
     with Slow() as slow:
         for key in "abc":
             client.call("SET", key, key)
-        client.send("MIGRATE", "127.0.0.1", slow.port, "", 0, 20000, "REPLACE", "KEYS", "a", "b", "c")
+        client.send("MIGRATE", "127.0.0.1", slow.port, "", 0, LONG, "REPLACE", "KEYS", "a", "b", "c")
         slow.accept()
         while slow.got.count(b"REPLACE\r\n") < 3:
-            slow.got += slow.peer.recv(65536)
+            part = slow.peer.recv(65536)
+            assert part
+            slow.got += part
         slow.peer.sendall(b"+OK\r\n+OK\r\n-ERR full\r\n")
         slow.peer.close()
         assert client.read() == b"-ERR Target instance replied with error: ERR full\r\n"
@@ -313,7 +321,7 @@ def test_propagation(tmp_path: Path, target: ServerProcess) -> None:
     client = RawClient(server.connect())
     for key in "abcd":
         client.call("SET", key, key)
-    tail = ["0", "5000", "REPLACE", "AUTH", "pw", "KEYS"]
+    tail = ["0", LONG, "REPLACE", "AUTH", "pw", "KEYS"]
     assert client.call("MIGRATE", "127.0.0.1", target.port, "", *tail, "a", "b") == b"+OK\r\n"
     assert client.call("MIGRATE", "127.0.0.1", target.port, "", *tail, "missing") == b"+NOKEY\r\n"
     assert client.call("MULTI") == b"+OK\r\n"
@@ -345,14 +353,14 @@ def test_connections_are_kept(server: ServerProcess, target: ServerProcess) -> N
     for n in range(5):
         other = RawClient(server.connect())
         other.call("SET", "k", n)
-        reply = other.call("MIGRATE", "127.0.0.1", target.port, "k", 0, 5000, "REPLACE", "AUTH", "pw")
+        reply = other.call("MIGRATE", "127.0.0.1", target.port, "k", 0, LONG, "REPLACE", "AUTH", "pw")
         assert reply == b"+OK\r\n"
         other.close()
     assert received() <= before + 1
     assert b"migrate_cached_sockets:0\r\n" not in client.call("INFO", "stats")
     control.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     client.call("SET", "k", "v")
-    assert client.call("MIGRATE", "127.0.0.1", target.port, "k", 0, 5000, "REPLACE", "AUTH", "pw") == b"+OK\r\n"
+    assert client.call("MIGRATE", "127.0.0.1", target.port, "k", 0, LONG, "REPLACE", "AUTH", "pw") == b"+OK\r\n"
     assert control.call("GET", "k") == b"$1\r\nv\r\n"
 
 
@@ -370,7 +378,7 @@ def test_many_at_once(server: ServerProcess, target: ServerProcess) -> None:
             key = f"key:{rng.randrange(8)}"
             client.call("INCR", key)
             options = ["REPLACE", "AUTH", "pw"]
-            reply = client.call("MIGRATE", "127.0.0.1", target.port, key, 0, 20000, *options)
+            reply = client.call("MIGRATE", "127.0.0.1", target.port, key, 0, LONG, *options)
             if reply not in (b"+OK\r\n", b"+NOKEY\r\n"):
                 problems.append(reply)
         client.close()
@@ -379,7 +387,8 @@ def test_many_at_once(server: ServerProcess, target: ServerProcess) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
     assert not problems
     client = RawClient(server.connect())
     assert client.call("DBSIZE") == b":0\r\n"
@@ -390,6 +399,6 @@ def test_large_values(pair: list[ServerProcess]) -> None:
     source, destination = (RawClient(server.connect()) for server in pair)
     value = random.Random(1).randbytes(8 << 20)
     source.call("SET", "large", value)
-    assert source.call("MIGRATE", "127.0.0.1", pair[1].port, "large", 0, 20000) == b"+OK\r\n"
+    assert source.call("MIGRATE", "127.0.0.1", pair[1].port, "large", 0, LONG) == b"+OK\r\n"
     assert destination.call("GET", "large") == b"$%d\r\n%b\r\n" % (len(value), value)
     destination.call("DEL", "large")

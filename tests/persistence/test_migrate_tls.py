@@ -17,11 +17,12 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs t
 WAYS = ["alone", "transaction", "script"]
 
 
-def migrate(client: RawClient, way: str, port: int) -> bytes:
-    """The last reply."""
-    words = ["MIGRATE", "127.0.0.1", port, "k", 0, 5000]
+def migrate(client: RawClient, way: str, port: int, timeout: int = 60000) -> bytes:
+    """The last reply; ``timeout`` in milliseconds."""
+    words = ["MIGRATE", "127.0.0.1", port, "k", 0, timeout]
     if way == "script":
-        return client.call("EVAL", "return redis.call('MIGRATE', '127.0.0.1', ARGV[1], KEYS[1], 0, 5000)", 1, "k", port)
+        script = "return redis.call('MIGRATE', '127.0.0.1', ARGV[1], KEYS[1], 0, ARGV[2])"
+        return client.call("EVAL", script, 1, "k", port, timeout)
     if way == "alone":
         return client.call(*words)
     assert client.call("MULTI") == b"+OK\r\n"
@@ -56,10 +57,11 @@ def test_tls_cluster(tmp_path: Path, files: Certificates, target: tuple[ServerPr
         client, there = RawClient(source.connect()), RawClient(other.connect())
         there.call("FLUSHALL")
         client.call("SET", "k", "v")
-        for name, to in (("server", other.port), ("stranger", port)):
+        # The plain port waits for more of what it takes for a request.
+        for name, to, timeout in (("server", other.port, 1000), ("stranger", port, 60000)):
             changes = ["tls-cert-file", files.file(f"{name}.crt"), "tls-key-file", files.file(f"{name}.key")]
             assert client.call("CONFIG", "SET", *changes) == b"+OK\r\n"
-            assert b"IOERR error or timeout" in migrate(client, way, to)
+            assert b"IOERR error or timeout" in migrate(client, way, to, timeout)
             assert client.call("GET", "k") == b"$1\r\nv\r\n"
         changes = ["tls-cert-file", files.file("server.crt"), "tls-key-file", files.file("server.key")]
         assert client.call("CONFIG", "SET", *changes) == b"+OK\r\n"

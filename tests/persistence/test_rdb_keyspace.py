@@ -12,7 +12,7 @@ from pyredis.persistence.rdb_format import RdbError
 from pyredis.persistence.rdb_load import KeyspaceSink, load_snapshot
 from pyredis.persistence.rdb_save import new_writer, snapshot_fields, write_keyspace, write_steps
 from tests.support.keyspaces import commands, fill
-from tests.support.local import LocalServer, run
+from tests.support.local import DrivenServer, LocalServer, run
 from tests.support.raw import RawClient
 from tests.support.servers import start_oracle
 
@@ -106,14 +106,14 @@ def test_deadlines(tmp_path: Path) -> None:
 
 def test_use_of_keys(tmp_path: Path) -> None:
     """How long nobody asked is written where the eviction policy goes by it, and told to OBJECT IDLETIME."""
-    server = LocalServer()
+    server = DrivenServer()
     server.config.maxmemory_policy = "allkeys-lru"
     client = server.client()
     run(client, "SET a 1\nSET b 1\nOBJECT IDLETIME a")
-    server.clock.advance(500)
+    server.now += 500_000
     run(client, "GET b")
     path = saved(server, tmp_path / "dump.rdb")
-    other, _ = load(path)
+    other, _ = load(path, DrivenServer("7.0"))
     assert run(other.client(), "OBJECT IDLETIME a\nOBJECT IDLETIME b") == [500, 0]
 
 

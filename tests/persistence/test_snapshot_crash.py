@@ -21,6 +21,7 @@ from tests.support.inprocess import running
 from tests.support.raw import RawClient
 from tests.support.servers import start_ours
 from tests.support.tree import tree
+from tests.support.waiting import PATIENCE, wait_until
 
 MODES = ("fork", "incremental")
 
@@ -30,6 +31,18 @@ def test_killed_while_writing_in_slices(tmp_path: Path, work: str) -> None:
     options = ["--appendonly", "yes", "--appendfsync", "no", "--snapshot-mode", "incremental"]
     acknowledged, lost = kills(tmp_path, random.Random(f"slices {work}"), options, work, 3)
     assert acknowledged and not lost
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state == "Z"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -64,9 +77,12 @@ def test_killed_in_a_snapshot(tmp_path: Path, mode: str) -> None:
                 begun = client.call("BGSAVE")
                 assert begun.startswith(b"+Background saving started")
         assert done
+        children = children_of(server.pid)
         server.process.kill()
         server.process.wait()
-        writer.join(20)
+        writer.join(PATIENCE)
+        # A child outlives it, and would put its older snapshot over one of the next server.
+        wait_until(lambda children=children: all(map(has_ended, children)))  # type: ignore[misc]
         found = subprocess.run(["/usr/bin/redis-check-rdb", "dump.rdb"], cwd=tmp_path, capture_output=True)
         assert found.returncode == 0, found.stdout
     for path in tmp_path.iterdir():

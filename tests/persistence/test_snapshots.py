@@ -15,6 +15,7 @@ from tests.support.inprocess import refusal
 from tests.support.keyspaces import digest, fill
 from tests.support.raw import RawClient
 from tests.support.servers import ORACLE, ServerProcess, start_oracle, start_ours
+from tests.support.waiting import PATIENCE
 
 DEBUG = ("--enable-debug-command", "yes", "--enable-protected-configs", "yes")
 STARTS = [start_ours, start_oracle]
@@ -144,7 +145,7 @@ def test_what_cannot_be_written(tmp_path: Path, start: Start) -> None:
     assert client.call("SET", "a", "6") == b"+OK\r\n"
     client.call("CONFIG", "SET", "dbfilename", "taken")
     client.send("SHUTDOWN", "FORCE")
-    server.process.wait(20)
+    server.process.wait(PATIENCE)
     assert "Error trying to save the DB. Exit anyway." in server.log()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["free.rdb", "server.log", "taken"]
 
@@ -190,7 +191,7 @@ def test_the_end(tmp_path: Path, start: Start, words: str, points: str, saved: b
         client.send("SHUTDOWN", *words.split())
         with pytest.raises(EOFError):
             client.read()
-    assert server.process.wait(20) == 0
+    assert server.process.wait(PATIENCE) == 0
     assert (tmp_path / "dump.rdb").exists() == saved
 
 
@@ -259,7 +260,7 @@ class LoadingProcess(ServerProcess):
 def test_clients_are_answered_while_it_loads(tmp_path: Path, command: list[str]) -> None:
     server = start_ours(tmp_path, *DEBUG)
     client = RawClient(server.connect())
-    client.call("DEBUG", "POPULATE", 3000)
+    client.call("DEBUG", "POPULATE", 30000)  # a minute's work at the pace below
     client.call("SAVE")
     server.stop()
     size = (tmp_path / "dump.rdb").stat().st_size
@@ -272,5 +273,5 @@ def test_clients_are_answered_while_it_loads(tmp_path: Path, command: list[str])
     assert int(found["loading_total_bytes"]) == size
     assert 0 <= int(found["loading_loaded_bytes"]) <= size
     client.send("SHUTDOWN")
-    assert server.process.wait(30) == 0
+    assert server.process.wait(PATIENCE) == 0
     assert (tmp_path / "dump.rdb").stat().st_size == size

@@ -14,20 +14,7 @@ import redis
 from redis.sentinel import Sentinel
 
 from tests.support.sentinels import wait_for
-from tests.support.servers import claim, free_port
-
-
-def free_range(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    while True:
-        first = free_port()
-        try:
-            for n in range(1, count):
-                socket.create_server(("127.0.0.1", first + n)).close()
-        except OSError:
-            continue
-        if all(claim(first + n) for n in range(1, count)):
-            return first
+from tests.support.servers import free_range
 
 
 class Running:

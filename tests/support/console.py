@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from tests.support.servers import ServerProcess, free_port, start_ours
+from tests.support.waiting import PATIENCE
 
 AJAX = {"Content-Type": "application/json", "X-Pyredis-Console": "1"}
 
@@ -52,7 +53,7 @@ class ConsoleServer:
         body: str | bytes | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers (lower-case names), body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()

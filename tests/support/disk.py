@@ -11,6 +11,7 @@ import errno
 import os
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -27,14 +28,17 @@ class Counting(Files):
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.count = 0
+        self.lock = threading.RLock()
+        """An fsync of the background and a call of the loop come one after the other."""
 
     def at(self, call: str, path: str) -> None:
         """Before call number ``count``."""
 
     def _next(self, call: str, path: str = "") -> None:
         if os.getpid() == self.pid:
-            self.count += 1
-            self.at(call, path)
+            with self.lock:
+                self.count += 1
+                self.at(call, path)
 
     def open(self, path: str, flags: int) -> int:
         self._next("open", path)
@@ -182,20 +186,26 @@ class Volatile(Counting):
         found = {}
         for entry in os.scandir(directory):
             if entry.is_file() and not entry.name.endswith(".log"):
-                found[entry.name] = entry.inode()
                 try:
                     os.link(entry.path, self._store / str(entry.inode()))
                 except FileExistsError:
                     pass
+                except FileNotFoundError:
+                    continue  # another thread has just removed it
+                found[entry.name] = entry.inode()
         return found
 
     def _durable(self, inode: int, size: int) -> None:
-        """Also a child's fsync counts, so this is kept in files."""
-        (self._store / f"{inode}.size").write_text(str(size))
+        """Also a child's fsync counts, so this is kept in files, which are never seen half written."""
+        new = self._store / f"{inode}.{os.getpid()}.{threading.get_ident()}"
+        new.write_text(str(size))
+        new.replace(self._store / f"{inode}.size")
 
     def _changed(self, path: str) -> None:
         directory = os.path.dirname(path)
-        if os.getpid() == self.pid and os.path.isdir(directory):
+        if os.getpid() != self.pid or not os.path.isdir(directory):
+            return
+        with self.lock:
             self._history.setdefault(directory, [{}]).append(self._listing(directory))
 
     def make_directory(self, path: str) -> None:
@@ -238,8 +248,11 @@ class Volatile(Counting):
 
     def sync_directory(self, path: str) -> None:
         super().sync_directory(path)
-        self._history[path] = [self._listing(path)]
-        self._fleeting = {one for one in self._fleeting if os.path.dirname(one) != path}
+        if os.getpid() != self.pid:
+            return
+        with self.lock:
+            self._history[path] = [self._listing(path)]
+            self._fleeting = {one for one in self._fleeting if os.path.dirname(one) != path}
 
     # --- the cut ----------------------------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ _WORKERS: Final = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 def free_ports(taken: set[int]) -> int:
     """A round number of which nobody listens on the ports behind it that pages use; none of ``taken``."""
     while True:
-        first = random.randrange(120 + _WORKER, 320, _WORKERS) * 100
+        first = random.SystemRandom().randrange(100 + _WORKER, 200, _WORKERS) * 100
         try:
             for port in [first + number for number in _USED]:
                 with socket.socket() as s:
@@ -149,7 +149,7 @@ if "--daemonize" in words and words[words.index("--daemonize") + 1] == "yes":
     for file in [word for word in words if word.endswith(".conf")]:
         ports += [line.split()[1] for line in open(file) if line.startswith(("port ", "tls-port "))]
     port = max(ports, key=int)
-    for _ in range(400):
+    for _ in range(3000):
         try:
             with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as s:
                 if "--tls-port" in words:
@@ -309,7 +309,7 @@ class PageRun:
             self._python.stdin.close()
             self._python.stdout.close()
             try:
-                self._python.wait(5)
+                self._python.wait(60)
             except subprocess.TimeoutExpired:
                 self._python.kill()
                 self._python.wait()

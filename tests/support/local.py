@@ -45,8 +45,13 @@ class DrivenServer(LocalServer):
 
     now = DRIVEN_FROM
 
+    def __init__(self, compat: str = NEWEST) -> None:
+        super().__init__(compat)
+        self.update_time()
+
     def update_time(self) -> None:
         self.mstime = self.now
+        self.set_ticks()
 
 
 class LocalClient:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hiredis
 
-from tests.support.local import LocalServer
+from tests.support.local import DrivenServer
 
 
 class Feeding:
-    """A server and a client; ``events`` are the keyspace events (``b"set k"``), ``fed`` the propagated commands."""
+    """A server and a client; ``events`` are the keyspace events (``b"set k"``), ``fed`` the propagated commands.
+
+    The server's time stands still, so that deadlines can be told beforehand.
+    """
 
     def __init__(self, compat: str | None = None) -> None:
-        self.server = LocalServer() if compat is None else LocalServer(compat)
+        self.server = DrivenServer() if compat is None else DrivenServer(compat)
         self.client = self.server.client()
         self.events: list[bytes] = []
         self.fed: list[list[bytes]] = []

@@ -3,50 +3,64 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from pathlib import Path
 
 from tests.support.waiting import PATIENCE
 
 ORACLE = "/usr/bin/redis-server"
-_claims: deque[int] = deque()
-"""Descriptors that keep this process's claims on ports, the oldest first."""
-_MOST_CLAIMS = 100
+
+
+_PORTS = range(20_000, 32_000)
+"""Below those that the system gives to clients: one of them might take the port of a server that is not there yet, or
+not at the moment; and a client that looks for the server there might be connected to itself."""
+_ROWS = range(32_000, 32_760, 10)
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody listens on, at no address. No other process of tests is given it for the time being."""
+    """A port that nobody listens on, and that no other part of the tests is given; not the same again so soon."""
+    mine = _PORTS[_WORKER::_WORKERS]
+    if len(_given) > len(mine) // 2:
+        _given.clear()
     while True:
-        with socket.socket() as s:
-            s.bind(("", 0))
-            port = int(s.getsockname()[1])
-        if claim(port):
-            return port
-
-
-def claim(port: int) -> bool:
-    """Keep a port from other processes of tests until many more are claimed; False if one of them has it.
-
-    Between the choice and the start of who listens there (or while that one is down for a moment) it belongs to nobody,
-    so that two may choose the same. Only Linux has the names that are taken for this, which end with the process.
-    """
-    if not sys.platform.startswith("linux"):
-        return True
-    with socket.socket(socket.AF_UNIX) as mark:
+        port = random.SystemRandom().choice(mine)
+        if port in _given:
+            continue
         try:
-            mark.bind(f"\0pyredis-tests-port-{port}")
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
         except OSError:
-            return False
-        _claims.append(mark.detach())
-    if len(_claims) > _MOST_CLAIMS:
-        os.close(_claims.popleft())
-    return True
+            continue
+        _given.add(port)
+        return port
+
+
+def free_range(count: int) -> int:
+    """The first of so many ports in a row, at most ten, that are free as :func:`free_port` has it."""
+    mine = _ROWS[_WORKER::_WORKERS]
+    if _given.issuperset(mine):
+        _given.difference_update(mine)
+    while True:
+        first = random.SystemRandom().choice(mine)
+        if first in _given:
+            continue
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        _given.add(first)
+        return first
 
 
 class ServerProcess:
@@ -100,7 +114,7 @@ class ServerProcess:
 
     def connect(self) -> socket.socket:
         """A raw connection."""
-        return socket.create_connection((self.host, self.port), timeout=60)
+        return socket.create_connection((self.host, self.port), timeout=PATIENCE)
 
     def alive(self) -> bool:
         """True while the process runs."""

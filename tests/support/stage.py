@@ -11,6 +11,7 @@ import socket
 
 from tests.support.raw import encode
 from tests.support.servers import ServerProcess
+from tests.support.waiting import PATIENCE
 
 _ROUNDS = 3
 """Turns of the server's loop that the longest chain needs: read, serve who waits, what waited behind that."""
@@ -88,7 +89,7 @@ class Stage:
             parts.append(b"<closed>")
             self.closed.add(number)
         finally:
-            sock.settimeout(10)
+            sock.settimeout(PATIENCE)
         return b"".join(parts)
 
     def leave(self, number: int) -> None:
