@@ -136,11 +136,12 @@ def test_no_good_replica(cluster: Cluster) -> None:
     for server in cluster.servers[1:]:
         with cluster.client(server.port) as client:
             client.config_set("replica-priority", 0)
-    sentinel = cluster.add_sentinel(True, quorum=1, quick=True)
+    sentinel = cluster.add_sentinel(True, quorum=1, down_after=60_000, quick=True)
     cluster.wait_until_known(2)
     wait_for(lambda: [r["slave-priority"] for r in sentinel.replicas()] == ["0", "0"], "priorities")
     with pytest.raises(ResponseError, match="No suitable replica to promote"):
         sentinel.call("SENTINEL", "FAILOVER", "mymaster")
+    assert sentinel.call("SENTINEL", "SET", "mymaster", "down-after-milliseconds", 1000) == "OK"
     cluster.servers[0].signal(signal.SIGKILL)
     wait_for(lambda: "-failover-abort-no-good-slave master mymaster" in sentinel.log(), "the failover is given up")
     assert sentinel.address() == cluster.servers[0].port
@@ -148,7 +149,8 @@ def test_no_good_replica(cluster: Cluster) -> None:
 
 def test_wrong_master_is_corrected(cluster: Cluster) -> None:
     """A replica that was pointed elsewhere, or made a master by hand, is brought back."""
-    sentinel = cluster.add_sentinel(True, "sentinel failover-timeout mymaster 1000", quick=True)
+    # Nobody is to find the master down: this is no failover.
+    sentinel = cluster.add_sentinel(True, "sentinel failover-timeout mymaster 1000", down_after=60_000, quick=True)
     cluster.wait_until_known(2)
     one, two = cluster.servers[1], cluster.servers[2]
     with cluster.client(one.port) as client:
