@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
+from tests.support.waiting import wait_until
 
 WRONG = """
 DEBUG|DEBUG FOO|debug foo|DEBUG SLEEP|DEBUG SLEEP 0|DEBUG SLEEP x|DEBUG SLEEP -1|DEBUG SLEEP nan|DEBUG SLEEP 0 1
@@ -193,8 +194,7 @@ def test_active_expire_can_be_stopped(server: ServerProcess) -> None:
     assert client.call("DBSIZE") == b":1\r\n"
     assert b"expired_stale_perc:100.00" in client.call("INFO", "stats")
     client.call("DEBUG", "SET-ACTIVE-EXPIRE", 1)
-    while client.call("DBSIZE") != b":0\r\n":
-        pass
+    wait_until(lambda: client.call("DBSIZE") == b":0\r\n")
     client.close()
 
 
@@ -205,8 +205,7 @@ def test_cron_can_be_paused(server: ServerProcess) -> None:
     client.call("DEBUG", "SLEEP", "0.3")
     assert client.call("DBSIZE") == b":1\r\n"
     client.call("DEBUG", "PAUSE-CRON", 0)
-    while client.call("DBSIZE") != b":0\r\n":
-        pass
+    wait_until(lambda: client.call("DBSIZE") == b":0\r\n")
     client.close()
 
 
@@ -254,9 +253,9 @@ def test_spikes_are_recorded(both: list[RawClient]) -> None:
         graph = client.call("LATENCY", "GRAPH", "command").decode()
         doctor = client.call("LATENCY", "DOCTOR").decode()
         client.call("CONFIG", "SET", "latency-monitor-threshold", 0)
-        assert latest[:3] == [b"*1", b"*4", b"$7"]
-        assert latest[3] == b"command"
-        assert 1050 <= int(latest[6][1:]) < 3000
+        at = latest.index(b"command")  # whatever else has taken that long on a loaded machine
+        assert latest[at - 2 : at] == [b"*4", b"$7"]
+        assert 1050 <= int(latest[at + 3][1:]) < 60_000
         samples = [int(part.split(b"\r\n")[1][1:]) for part in history.split(b"*2\r\n:")[1:]]
         assert samples[-1] >= 60 and max(samples) >= 1050
         heading, line, *rows = graph[graph.index("command") :].split("\n")

@@ -11,6 +11,7 @@ import redis
 
 from tests.support import elsewhere
 from tests.support.servers import ServerProcess, start_oracle
+from tests.support.waiting import PATIENCE, wait_until
 
 START = [sys.executable, elsewhere.__file__]
 
@@ -36,13 +37,12 @@ def test_everyday_commands(foreign: ServerProcess) -> None:
         for n in range(100):
             pipeline.incr(f"k{n}")
         assert pipeline.execute() == list(range(1, 101))
-    while client.exists("gone"):
-        pass
+    wait_until(lambda: not client.exists("gone"))
     with client.pubsub() as pubsub:
         pubsub.subscribe("here")
-        assert pubsub.get_message(timeout=10)
+        assert pubsub.get_message(timeout=PATIENCE)
         client.publish("here", "x")
-        assert pubsub.get_message(timeout=10)["data"] == b"x"
+        assert pubsub.get_message(timeout=PATIENCE)["data"] == b"x"
     assert client.dbsize() == 101
     client.flushall()
 
@@ -78,7 +78,7 @@ def test_ends_when_asked(tmp_path: Path) -> None:
     server = ServerProcess(START, tmp_path)
     with pytest.raises(redis.ConnectionError):
         redis.Redis.from_url(server.url).execute_command("SHUTDOWN", "NOSAVE")
-    server.process.wait(10)
+    server.process.wait(PATIENCE)
     assert server.process.returncode == 0
     assert "internal error" not in server.log() and "Traceback" not in server.log()
 
@@ -97,9 +97,13 @@ def test_replication(tmp_path: Path, diskless: str) -> None:
         client.mset({f"k{n}": n for n in range(1000)})
         for other in others:
             redis.Redis.from_url(other.url).replicaof("127.0.0.1", master.port)
-        while len([1 for state in client.info("replication").values() if "'online'" in str(state)]) < len(others):
+
+        def online() -> int:
             client.incr("k1")
-        assert client.wait(len(others), 20_000) == len(others)
+            return len([1 for state in client.info("replication").values() if "'online'" in str(state)])
+
+        wait_until(lambda: online() == len(others))
+        assert client.wait(len(others), 60_000) == len(others)
         for other in others:
             replica = redis.Redis.from_url(other.url)
             assert replica.dbsize() == 1000

@@ -14,6 +14,7 @@ from tests.support.local import DRIVEN_FROM as START
 from tests.support.local import DrivenServer, LocalClient, LocalServer, call, run
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -347,10 +348,8 @@ def test_fields_and_hashes_go_by_themselves(newest: ServerProcess) -> None:
     client.pipeline(
         [[b"HSETEX", b"h" + f, b"PX", b"%d" % (1 + i % 50), b"FIELDS", b"1", f, b"v"] for i, f in enumerate(some)]
     )
-    while client.call("DBSIZE") != b":1\r\n":
-        pass
-    while b"expired_subkeys:20000\r\n" not in client.call("INFO", "stats"):
-        pass
+    wait_until(lambda: client.call("DBSIZE") == b":1\r\n")
+    wait_until(lambda: b"expired_subkeys:20000\r\n" in client.call("INFO", "stats"))
     assert client.call("HGETALL", "big") == b"*2\r\n$5\r\nstays\r\n$1\r\nv\r\n"
     client.close()
 

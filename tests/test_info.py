@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess
+from tests.support.waiting import wait_until
 
 MORE = {"server": ["python_version"]}
 """Fields that only ours has, at the end of their section."""
@@ -104,11 +105,10 @@ def test_what_happened_is_counted(server: ServerProcess) -> None:
         [[b"SET", b"a", b"1"], [b"GET", b"a"], [b"GET", b"b"], [b"LPUSH", b"a", b"x"], [b"NOSUCH"], [b"GET"]]
     )
     client.pipeline([[b"PSETEX", b"gone", b"1", b"v"], [b"PSETEX", b"later", b"900000", b"v"]])
-    while client.call("DBSIZE") != b":2\r\n":
-        pass
+    wait_until(lambda: client.call("DBSIZE") == b":2\r\n")
     waiting.send("BLPOP", "q", 100)
-    while (found := fields(client))["blocked_clients"] != "1":
-        pass
+    wait_until(lambda: fields(client)["blocked_clients"] == "1")
+    found = fields(client)
     assert found["clients_in_timeout_table"] == "1"
     assert int(found["connected_clients"]) >= 2
     assert (found["keyspace_misses"], found["expired_keys"]) == ("1", "1")

@@ -15,6 +15,7 @@ import pytest
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
 from tests.support.stage import Stage, commands
+from tests.support.waiting import PATIENCE
 
 
 @contextmanager
@@ -212,6 +213,7 @@ def test_idle_connections(limited: list[ServerProcess]) -> None:
         assert until_closed(idle.sock) == b""
         assert until_closed(control.sock) == b""
         control = RawClient(server.connect())
+        control.call("CONFIG", "SET", "timeout", 0)  # before this one has been idle for as long
         assert control.call("CLIENT", "LIST").count(b"\n") >= 4
         assert control.call("PUBLISH", "c", "x") == b":1\r\n"
         assert control.call("RPUSH", "nokey", "x") == b":1\r\n"
@@ -264,15 +266,15 @@ def test_protected_mode(tmp_path: Path) -> None:
         for server in servers:
             seen = []
             control = RawClient(server.connect())
-            with socket.create_connection((address, server.port), timeout=10) as sock:
+            with socket.create_connection((address, server.port), timeout=PATIENCE) as sock:
                 seen.append(until_closed(sock))
             for setting in (("protected-mode", "no"), ("requirepass", "secret")):
                 control.call("CONFIG", "SET", *setting)
-                with socket.create_connection((address, server.port), timeout=10) as sock:
+                with socket.create_connection((address, server.port), timeout=PATIENCE) as sock:
                     sock.sendall(b"PING\r\n")
                     seen.append(sock.recv(100))
             control.call("CONFIG", "SET", "protected-mode", "yes")
-            with socket.create_connection((address, server.port), timeout=10) as sock:
+            with socket.create_connection((address, server.port), timeout=PATIENCE) as sock:
                 sock.sendall(b"PING\r\n")
                 seen.append(sock.recv(100))
             answers.append(seen)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and unix sockets")
 LOOPS = ("uvloop", "asyncio")
@@ -58,7 +58,7 @@ def test_signals_end_the_server_as_redis(
             client = RawClient(server.connect())
             assert client.call("PING") == b"+PONG\r\n"
             os.kill(server.pid, number)
-            code = server.process.wait(20)
+            code = server.process.wait(PATIENCE)
             with pytest.raises((EOFError, ConnectionResetError)):
                 client.read()
             client.close()
@@ -79,7 +79,7 @@ def test_second_interrupt_does_not_wait(tmp_path: Path) -> None:
         wait_until(lambda: "Received SIGINT scheduling shutdown" in server.log())
         assert server.alive()
         os.kill(server.pid, signal.SIGINT)
-        assert server.process.wait(20) == 1
+        assert server.process.wait(PATIENCE) == 1
         assert server.log().rstrip().endswith("You insist... exiting now.")
         client.close()
     finally:
@@ -94,7 +94,7 @@ def test_shutdown_runs_nothing_more(tmp_path: Path) -> None:
             client.sock.sendall(b"SHUTDOWN NOSAVE\r\nPING\r\n")
             with pytest.raises((EOFError, ConnectionResetError)):
                 client.read()
-            assert server.process.wait(20) == 0
+            assert server.process.wait(PATIENCE) == 0
             client.close()
             assert "User requested shutdown..." in closing_lines(server)[0]
             assert "is now ready to exit, bye bye..." in closing_lines(server)[-1]
@@ -121,13 +121,13 @@ def test_daemonize_pidfile_logfile(tmp_path: Path, background: list[int]) -> Non
     config.write_text(
         f"daemonize yes\npidfile {pidfile}\nlogfile {logfile}\nport {port}\nloglevel verbose\nmaxmemory 100mb\n"
     )
-    done = subprocess.run([sys.executable, "-m", "pyredis", str(config)], capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-m", "pyredis", str(config)], capture_output=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     wait_until(lambda: pidfile.exists() and pidfile.read_text().endswith("\n"))
     pid = int(pidfile.read_text())
     background.append(pid)
     assert os.getsid(pid) == pid
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         sock.sendall(b"PING\r\n")
         assert sock.recv(100) == b"+PONG\r\n"
         moved = tmp_path / "moved.log"
@@ -143,7 +143,7 @@ def test_supervised_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(path)
-        sock.settimeout(30)
+        sock.settimeout(PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", path)
         for mode in ("systemd", "auto"):
             server = start_ours(tmp_path, "--supervised", mode, "--daemonize", "yes")
@@ -155,7 +155,7 @@ def test_supervised_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 assert server.alive()  # daemonize counts for nothing here
                 os.kill(server.pid, signal.SIGTERM)
                 assert sock.recv(1000) == b"STOPPING=1\n"
-                assert server.process.wait(20) == 0
+                assert server.process.wait(PATIENCE) == 0
             finally:
                 server.stop()
 
@@ -170,7 +170,7 @@ def test_syslog(tmp_path: Path) -> None:
         except OSError:
             pytest.skip("another test listens there")
         try:
-            sock.settimeout(30)
+            sock.settimeout(PATIENCE)
             args = ("--syslog-enabled", "yes", "--syslog-ident", "my-redis", "--syslog-facility", "local3")
             server = start_ours(tmp_path, *args)
             try:
@@ -195,8 +195,8 @@ def test_terminal_shows_a_banner_and_short_lines(tmp_path: Path) -> None:
     os.close(theirs)
     try:
         text = b""
-        while b"Ready to accept connections" not in text:
-            assert select.select([ours], [], [], 30)[0], text
+        while b"Ready to accept connections\r\n" not in text:
+            assert select.select([ours], [], [], PATIENCE)[0], text
             text += os.read(ours, 4096)
         shown = text.decode()
         assert (
@@ -207,7 +207,7 @@ def test_terminal_shows_a_banner_and_short_lines(tmp_path: Path) -> None:
         assert "\033[" in shown
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
         os.close(ours)
 
 
@@ -240,7 +240,7 @@ def test_unix_socket_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop:
             assert b" flags=U " in sock.recv(2000)
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert not path.exists()
 
 
@@ -254,31 +254,31 @@ def test_rebinding_while_clients_are_connected(tmp_path: Path, monkeypatch: pyte
         for _ in range(3):
             new = free_port()
             assert c.call("CONFIG", "SET", "port", new) == b"+OK\r\n"
-            fresh = RawClient(socket.create_connection(("127.0.0.1", new), timeout=10))
+            fresh = RawClient(socket.create_connection(("127.0.0.1", new), timeout=PATIENCE))
             assert fresh.call("INFO", "server").count(b"tcp_port:%d\r\n" % new) == 1
             fresh.close()
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", old), timeout=10)
+                socket.create_connection(("127.0.0.1", old), timeout=PATIENCE)
             old = new
         assert c.call("CONFIG", "SET", "bind", "127.0.0.1 -::1") == b"+OK\r\n"
-        socket.create_connection(("127.0.0.1", old), timeout=10).close()
+        socket.create_connection(("127.0.0.1", old), timeout=PATIENCE).close()
         for bad in ("127.0.0.1 1.2.3.4", "nonsense.invalid"):
             reply = c.call("CONFIG", "SET", "hz", "77", "bind", bad)
             assert reply.endswith(b"argument 'bind') - Failed to bind to specified addresses.\r\n")
         assert c.call("CONFIG", "GET", "bind", "hz").count(b"127.0.0.1 -::1") == 1
         assert c.call("CONFIG", "GET", "hz").endswith(b"$2\r\n10\r\n")
-        socket.create_connection(("127.0.0.1", old), timeout=10).close()
+        socket.create_connection(("127.0.0.1", old), timeout=PATIENCE).close()
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             reply = c.call("CONFIG", "SET", "port", taken.getsockname()[1])
             assert reply.endswith(b"argument 'port') - Unable to listen on this port. Check server logs.\r\n")
-        socket.create_connection(("127.0.0.1", old), timeout=10).close()
+        socket.create_connection(("127.0.0.1", old), timeout=PATIENCE).close()
         assert c.call("CONFIG", "SET", "port", 0) == b"+OK\r\n"
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", old), timeout=10)
+            socket.create_connection(("127.0.0.1", old), timeout=PATIENCE)
         assert c.call("CONFIG", "SET", "port", old, "bind", "*") == b"+OK\r\n"
-        socket.create_connection(("127.0.0.1", old), timeout=10).close()
+        socket.create_connection(("127.0.0.1", old), timeout=PATIENCE).close()
         c.close()
     finally:
         server.stop()
@@ -291,7 +291,9 @@ def test_port_that_is_taken(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         for program in ([sys.executable, "-m", "pyredis"], ["/usr/bin/redis-server"]):
-            done = subprocess.run([*program, "--port", port], capture_output=True, timeout=30, cwd=tmp_path, text=True)
+            done = subprocess.run(
+                [*program, "--port", port], capture_output=True, timeout=PATIENCE, cwd=tmp_path, text=True
+            )
             ends.append((done.returncode, messages(done.stdout)[-2:]))
     assert ends[0] == ends[1]
 
@@ -314,13 +316,13 @@ def limited_to_100_files(path: Path, program: list[str]) -> tuple[bytes, bytes, 
         process = subprocess.Popen(argv, stdout=log, cwd=path.parent, preexec_fn=_drop_resource_privilege)
     try:
         wait_until(lambda: b"Ready to accept" in path.read_bytes())
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
             c = RawClient(sock)
             limit = c.call("CONFIG", "GET", "maxclients").split(b"\r\n")[4]
             more = c.call("CONFIG", "SET", "maxclients", "500")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
     lines = [line[2:] for line in messages(path.read_text()) if "open files" in line or "maxclients" in line]
     return limit, more, [line for line in lines if "Failed applying" not in line]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -50,6 +51,7 @@ def test_nothing_is_left(tmp_path: Path, fault: str) -> None:
                 (tmp_path / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
             wrong += [f"port {used if fault == 'port' else port}"]
             wrong += [f"metrics-port {used if fault == 'metrics' else metrics}"]
+            gc.collect()  # else what other tests have left open may go meanwhile
             before = open_files()
             app = application(wrong)
             with pytest.raises((ListenError, AclError, LoadError)):

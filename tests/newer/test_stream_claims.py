@@ -6,7 +6,6 @@ Each test names its page.
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests.support.local import DrivenServer, LocalClient, LocalServer, call, ru
 from tests.support.newer import Feeding
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_ours
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -279,17 +279,14 @@ def test_waiting_until_entries_are_idle(server: ServerProcess) -> None:
     one, two = RawClient(server.connect()), RawClient(server.connect())
     for line in (b"XADD s 1-0 a 1", b"XGROUP CREATE s g 0", b"XREADGROUP GROUP g one STREAMS s >"):
         one.call(*line.split())
-    started = time.monotonic()
-    reply = two.call(*b"XREADGROUP GROUP g two BLOCK 20000 CLAIM 60 STREAMS s >".split())
+    reply = two.call(*b"XREADGROUP GROUP g two BLOCK 0 CLAIM 60 STREAMS s >".split())
     assert reply.startswith(b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*4\r\n$3\r\n1-0\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n:")
     assert reply.endswith(b"\r\n:1\r\n") and int(reply.split(b":")[1][:-2]) >= 60
-    assert time.monotonic() - started < 20
     two.send(*b"XREADGROUP GROUP g two BLOCK 0 CLAIM 3600000 STREAMS s >".split())
     one.call(*b"XADD s 2-0 b 2".split())
     assert two.read().endswith(b"$3\r\n2-0\r\n*2\r\n$1\r\nb\r\n$1\r\n2\r\n:0\r\n:0\r\n")
     two.send(*b"XREADGROUP GROUP g two BLOCK 0 CLAIM 3600000 STREAMS s >".split())
-    while b"blocked_clients:1" not in one.call("INFO", "clients"):
-        pass
+    wait_until(lambda: b"blocked_clients:1\r" in one.call("INFO", "clients"))
     one.call(*b"XCLAIM s g one 0 2-0 IDLE 3600001 JUSTID".split())
     assert two.read().endswith(b":1\r\n")
     assert two.call(*b"XREADGROUP GROUP g two BLOCK 10 CLAIM 3600000 STREAMS s >".split()) == b"*-1\r\n"
@@ -299,9 +296,8 @@ def test_one_waits_for_what_another_gets(server: ServerProcess) -> None:
     """Nothing is pending when the wait begins; what another consumer is given meanwhile is claimed from it."""
     one, two = RawClient(server.connect()), RawClient(server.connect())
     one.call(*b"XGROUP CREATE s g 0 MKSTREAM".split())
-    two.send(*b"XREADGROUP GROUP g two BLOCK 20000 CLAIM 0 STREAMS s >".split())
-    while b"blocked_clients:1" not in one.call("INFO", "clients"):
-        pass
+    two.send(*b"XREADGROUP GROUP g two BLOCK 0 CLAIM 0 STREAMS s >".split())
+    wait_until(lambda: b"blocked_clients:1\r" in one.call("INFO", "clients"))
     for line in (b"MULTI", b"XADD s 1-0 a 1", b"XREADGROUP GROUP g one STREAMS s >", b"EXEC"):
         one.call(*line.split())
     assert two.read().endswith(b":1\r\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.inprocess import running
+from tests.support.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("turns", range(5))
@@ -20,7 +21,7 @@ async def test_the_next_server_is_heard(tmp_path: Path, turns: int) -> None:
     async with running(tmp_path) as (app, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", app.server.config.port)
         writer.write(b"PING\r\n")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert await reader.readline() == b"+PONG\r\n"
         writer.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -15,6 +16,14 @@ from pyredis.lib.memory_limit import available_memory, memory_limit
 from tests.support.local import LocalServer, call
 
 MB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_collect() -> None:
+    """What earlier tests have left behind does not go while memory is measured."""
+    gc.collect()
+
+
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux tells")
 
 
