@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_ours
+from tests.support.waiting import PATIENCE
 
 pexpect = pytest.importorskip("pexpect")
 
@@ -151,7 +152,7 @@ def test_a_connection_that_ends(oracle: ServerProcess) -> None:
 
 def test_interactive(oracle: ServerProcess, tmp_path: Path) -> None:
     env = {**os.environ, "REDISCLI_HISTFILE": str(tmp_path / "history"), "TERM": "dumb"}
-    child = pexpect.spawn(OURS[0], [*OURS[1:], "-p", str(oracle.port)], env=env, timeout=20)
+    child = pexpect.spawn(OURS[0], [*OURS[1:], "-p", str(oracle.port)], env=env, timeout=PATIENCE)
     prompt = f"127.0.0.1:{oracle.port}> "
     child.expect_exact(prompt)
     for line, answer in (

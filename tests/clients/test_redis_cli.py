@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess
+from tests.support.waiting import PATIENCE
 
 CLI = "/usr/bin/redis-cli"
 BENCHMARK = "/usr/bin/redis-benchmark"
@@ -93,7 +94,7 @@ def test_scans_of_the_keyspace(server: ServerProcess, oracle: ServerProcess) -> 
 def test_that_goes_on_until_it_is_stopped(server: ServerProcess, argv: tuple[str, ...], shown: str) -> None:
     import pexpect
 
-    child = pexpect.spawn(CLI, ["-p", str(server.port), *argv], timeout=20, dimensions=(24, 200))
+    child = pexpect.spawn(CLI, ["-p", str(server.port), *argv], timeout=PATIENCE, dimensions=(24, 200))
     try:
         child.expect(shown)
     finally:
@@ -112,7 +113,7 @@ def test_repeated_and_from_standard_input(server: ServerProcess) -> None:
 def test_interactive(server: ServerProcess, mode: list[str]) -> None:
     import pexpect
 
-    child = pexpect.spawn(CLI, ["-p", str(server.port), *mode], timeout=20, dimensions=(24, 200))
+    child = pexpect.spawn(CLI, ["-p", str(server.port), *mode], timeout=PATIENCE, dimensions=(24, 200))
     try:
         child.expect_exact(f":{server.port}> ")
         # The hint behind what has been typed comes from our COMMAND DOCS.

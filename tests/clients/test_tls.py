@@ -13,6 +13,7 @@ import redis.asyncio
 
 from tests.support.certificates import Certificates, listen_with, make_certificates
 from tests.support.servers import ServerProcess, start_ours
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program")
 
@@ -43,6 +44,7 @@ def run(program: str, *argv: str, stdin: bytes = b"") -> tuple[int, str]:
 def test_redis_cli(tls: tuple[ServerProcess, int], files: Certificates) -> None:
     _, port = tls
     own = arguments(files, port)
+    assert run("redis-cli", *own, "flushall") == (0, "OK\n")
     assert run("redis-cli", *own, "set", "k", "v") == (0, "OK\n")
     assert run("redis-cli", *own, "-3", "hello")[0] == 0
     data = b"".join(b"*3\r\n$3\r\nSET\r\n$5\r\nk%04d\r\n$1\r\nv\r\n" % i for i in range(2000))
@@ -92,9 +94,9 @@ def test_redis_py(tls: tuple[ServerProcess, int], files: Certificates, protocol:
         assert r.lrange("l", 0, 1) == [b"0", b"1"]
         listener = r.pubsub()
         listener.subscribe("c")
-        assert listener.get_message(timeout=10)
+        assert listener.get_message(timeout=PATIENCE)
         r.publish("c", "m")
-        assert listener.get_message(timeout=10)["data"] == b"m"
+        assert listener.get_message(timeout=PATIENCE)["data"] == b"m"
         listener.close()
     for wrong in (
         keywords(files, port, client=""),
@@ -114,7 +116,7 @@ async def test_redis_py_asyncio(tls: tuple[ServerProcess, int], files: Certifica
             for i in range(500):
                 pipe.set(f"k{i}", i)
             assert all(await pipe.execute())
-        waiting = asyncio.create_task(r.blpop(["l"], 30))
+        waiting = asyncio.create_task(r.blpop(["l"], 60))
         await r.rpush("l", "x")
         assert await waiting in ((b"l", b"x"), [b"l", b"x"])
         assert await asyncio.gather(*[r.get(f"k{i}") for i in range(100)]) == [b"%d" % i for i in range(100)]

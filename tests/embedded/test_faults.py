@@ -11,13 +11,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import pyredis
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(params=["tcp", "unix", "in process", "inline"])
 def way(request: pytest.FixtureRequest) -> Iterator[tuple[pyredis.Server, dict[str, object]]]:
     """A server, and how to reach it."""
     with pyredis.Server(listen=request.param != "inline") as server:
-        options: dict[str, object] = {"socket_timeout": 20, "retry": Retry(NoBackoff(), 0)}
+        options: dict[str, object] = {"socket_timeout": PATIENCE, "retry": Retry(NoBackoff(), 0)}
         if request.param == "unix":
             options["unix_socket_path"] = server.unixsocket
         elif request.param == "in process":

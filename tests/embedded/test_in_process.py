@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import pyredis
 from pyredis.embedded.connections import InProcessConnection, async_pool, pool
 from tests.support.raw import RawClient, encode
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture(params=[True, False], ids=["sockets", "inline"])
@@ -62,11 +65,11 @@ def test_bytes_for_bytes() -> None:
             replies = []
             for server, kind in ((one, "socket"), (two, "wire")):
                 if kind == "socket":
-                    client = RawClient(socket.create_connection((server.host, server.port), 20))
+                    client = RawClient(socket.create_connection((server.host, server.port), PATIENCE))
                     connection: Any = client.sock
                 else:
                     connection = InProcessConnection(server=server)._connect()
-                    connection.settimeout(20)
+                    connection.settimeout(PATIENCE)
                 for at in range(0, len(requests), size):
                     connection.sendall(requests[at : at + size])
                 received = b""
@@ -91,7 +94,7 @@ def test_large_values_and_long_pipelines(server: pyredis.Server) -> None:
 
 
 def test_threads(server: pyredis.Server) -> None:
-    client = server.connect(in_process=True, socket_timeout=30)
+    client = server.connect(in_process=True, socket_timeout=PATIENCE)
     seen: list[bytes] = []
 
     def work() -> None:
@@ -101,7 +104,7 @@ def test_threads(server: pyredis.Server) -> None:
 
     def take() -> None:
         while True:
-            item = client.blpop("jobs", 10)
+            item = client.blpop("jobs", PATIENCE)
             assert item is not None
             if item[1] == b"end":
                 return
@@ -112,10 +115,10 @@ def test_threads(server: pyredis.Server) -> None:
     for thread in [*workers, *takers]:
         thread.start()
     for thread in workers:
-        thread.join(30)
+        thread.join(PATIENCE)
     client.rpush("jobs", "end", "end", "end")
     for thread in takers:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert client.get("n") == b"400" and len(seen) == 400
 
 
@@ -123,9 +126,14 @@ def test_pubsub(server: pyredis.Server) -> None:
     client = server.connect(in_process=True)
     messages = client.pubsub(ignore_subscribe_messages=True)
     messages.subscribe("news")
-    assert messages.get_message(timeout=5) is None
+    assert messages.get_message(timeout=PATIENCE) is None
     assert server.client.publish("news", "hello") == 1
-    assert messages.get_message(timeout=5) == {"type": "message", "pattern": None, "channel": b"news", "data": b"hello"}
+    assert messages.get_message(timeout=PATIENCE) == {
+        "type": "message",
+        "pattern": None,
+        "channel": b"news",
+        "data": b"hello",
+    }
     assert messages.get_message(timeout=0.01) is None
     messages.close()
     while server.client.publish("news", "hello"):
@@ -133,10 +141,18 @@ def test_pubsub(server: pyredis.Server) -> None:
 
 
 def test_a_time_out_of_the_client(server: pyredis.Server) -> None:
-    client = server.connect(in_process=True, socket_timeout=0.02)
+    client = server.connect(in_process=True, socket_timeout=0.1, retry=Retry(NoBackoff(), 0))
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.TimeoutError:
+            return False  # the server was not given a turn
+
+    wait_until(answers)
     with pytest.raises(redis.TimeoutError):
         client.blpop("nothing", 600)
-    assert client.ping()
+    wait_until(answers)
 
 
 def test_a_server_that_has_ended() -> None:
@@ -157,22 +173,19 @@ async def test_async(server: pyredis.Server) -> None:
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         await client.rpush("a", 1)
     assert await client.blpop(["nothing"], 0.02) is None
-    waiting = [asyncio.create_task(client.blpop(["queue"], 20)) for _ in range(3)]
+    waiting = [asyncio.create_task(client.blpop(["queue"], 60)) for _ in range(3)]
     await asyncio.sleep(0.01)
     await client.rpush("queue", 1, 2, 3)
     assert sorted(item[1] for item in await asyncio.gather(*waiting)) == ["1", "2", "3"]
     async with client.pubsub() as messages:
         await messages.subscribe("news")
         await client.publish("news", "hello")
-        kinds = [(await messages.get_message(timeout=5))["type"] for _ in range(2)]
+        kinds = [(await messages.get_message(timeout=PATIENCE))["type"] for _ in range(2)]
         assert kinds == ["subscribe", "message"]
     await client.set("b", 1, px=10)
-    for _ in range(500):
-        if await client.dbsize() == 1:
-            break
-        await asyncio.sleep(0.01)
-    else:
-        raise AssertionError("the key did not expire while the loop ran")
+    async with asyncio.timeout(PATIENCE):  # it expires while the loop runs
+        while await client.dbsize() != 1:
+            await asyncio.sleep(0.01)
     await client.aclose()
     await client.connection_pool.disconnect()
 
@@ -181,7 +194,7 @@ async def test_async_from_another_loops_server() -> None:
     """An inline server serves loops and threads at once."""
     with pyredis.Server(listen=False) as server:
         client = server.connect_async()
-        waiting = asyncio.create_task(client.blpop("queue", 20))
+        waiting = asyncio.create_task(client.blpop("queue", 60))
         await asyncio.sleep(0.01)
         await asyncio.to_thread(server.client.rpush, "queue", "x")
         assert await waiting == (b"queue", b"x")

@@ -14,10 +14,7 @@ import redis
 
 import pyredis
 from pyredis.embedded.server import Server
-from tests.support.waiting import wait_until
-
-RESTED = 20
-"""Seconds after which a server rests at the latest: it forgets the sizes of buffers after eight."""
+from tests.support.waiting import PATIENCE, wait_until
 
 
 def turns(server: Server) -> int:
@@ -51,7 +48,7 @@ def test_hundreds_at_once(many_files: None) -> None:
     threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
     servers = [pyredis.Server().start() for _ in range(400)]
     try:
-        assert threading.active_count() == threads
+        assert threading.active_count() <= threads
         assert len({server.port for server in servers}) == len(servers)
         for number, server in enumerate(servers[::20]):
             assert server.client.incrby("n", number) == number
@@ -66,14 +63,14 @@ def test_hundreds_at_once(many_files: None) -> None:
 def test_rest_and_work() -> None:
     with pyredis.Server(hz=50) as server:
         wait_until(lambda: rests(server))
+        before = turns(server)
         client = redis.Redis(port=server.port)
         client.set("short", 1, px=20)
-        before = turns(server)
         wait_until(lambda: server.core.dbs[0].dict == {})  # it is not asked for: the cron removes it
         assert turns(server) > before
         client.close()
         wait_until(lambda: not server.core.clients)
-        wait_until(lambda: rests(server), seconds=RESTED)
+        wait_until(lambda: rests(server))
 
 
 def test_rates_after_a_rest() -> None:
@@ -106,7 +103,7 @@ def test_what_must_go_on(directives: dict[str, object], commands: list[tuple[obj
         wait_until(lambda: not server.core.clients)
         core = server.core
         core.stats.reset()
-        wait_until(lambda: not core.stats.recent(), seconds=RESTED)
+        wait_until(lambda: not core.stats.recent())
         goes_on(server)
 
 
@@ -115,7 +112,7 @@ def test_a_replica_and_its_master_go_on() -> None:
         pyredis.Server(repl_diskless_sync_delay=0) as master,
         pyredis.Server(replicaof=f"127.0.0.1 {master.port}") as replica,
     ):
-        replica.wait_until_synced()
+        replica.wait_until_synced(PATIENCE)
         goes_on(master)
         goes_on(replica)
 

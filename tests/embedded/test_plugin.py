@@ -78,13 +78,13 @@ def test_factory(pyredis_factory):
 
 SENTINELS = """
 def test_sentinels(redis_sentinel_set):
-    sentinel = redis_sentinel_set.sentinel(socket_timeout=5)
+    sentinel = redis_sentinel_set.sentinel(socket_timeout=60)
     master = sentinel.master_for("mymaster")
     master.set("a", 1)
     old = redis_sentinel_set.master
-    assert master.wait(1, 5000) == 1
+    assert master.wait(1, 60000) == 1
     old.stop()
-    new = redis_sentinel_set.wait_for_new_master(old)
+    new = redis_sentinel_set.wait_for_new_master(old, 120)
     assert new is not old and new.client.get("a") == b"1"
     assert master.get("a") == b"1" and sentinel.slave_for("mymaster").ping()
     circle = [sentinel, master, master.connection_pool]  # as redis-py's exceptions may leave them
@@ -102,11 +102,11 @@ def test_sentinels(redis_session_sentinel_set, n):
     found = redis_session_sentinel_set
     ports = [server.port for server in (*found.servers, *found.sentinels)]
     seen.append(ports)
-    sentinel = found.sentinel(socket_timeout=5)
+    sentinel = found.sentinel(socket_timeout=60)
     master = sentinel.master_for("mymaster")
     assert master.dbsize() == 0 and sentinel.slave_for("mymaster").dbsize() == 0
     master.set("a", n)
-    assert master.wait(1, 5000) == 1
+    assert master.wait(1, 60000) == 1
     if n == 1:
         assert seen[0] == ports, "the same servers"
         found.master.stop()

@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import pyredis
 from pyredis.core.config import ConfigError, FileError
 from pyredis.embedded.server import ServerError
 from pyredis.net.listener import ListenError
+from tests.support.waiting import PATIENCE, wait_until
 
 
 def test_a_server_for_a_block() -> None:
@@ -33,7 +36,7 @@ def test_a_server_for_a_block() -> None:
         directory, path, port = server.directory, server.unixsocket, server.port
     assert not os.path.exists(directory) and not os.path.exists(path)
     with pytest.raises(redis.ConnectionError):
-        redis.Redis(port=port, socket_timeout=5).ping()
+        redis.Redis(port=port, socket_timeout=PATIENCE, retry=Retry(NoBackoff(), 0)).ping()
 
 
 async def test_a_server_on_the_running_loop() -> None:
@@ -42,7 +45,7 @@ async def test_a_server_on_the_running_loop() -> None:
         for number, client in enumerate(clients):
             await client.set(f"key{number}", number)
         assert [await client.dbsize() for client in clients] == [2, 2]
-        waiting = asyncio.create_task(clients[0].blpop("queue", 5))
+        waiting = asyncio.create_task(clients[0].blpop("queue", 60))
         await asyncio.sleep(0)
         await clients[1].rpush("queue", "job")
         assert await waiting == (b"queue", b"job")
@@ -77,10 +80,13 @@ def test_many_come_and_go(listen: bool) -> None:
             assert server.client.incr("a") == 1
             cores.append(weakref.ref(server.core))
     del server
-    gc.collect()
-    assert threading.active_count() <= threads
-    assert len(os.listdir("/proc/self/fd")) <= files
-    assert [core for core in cores if core() is not None] == []
+
+    def gone() -> bool:
+        gc.collect()
+        return all(core() is None for core in cores) and len(os.listdir("/proc/self/fd")) <= files
+
+    wait_until(gone)
+    wait_until(lambda: threading.active_count() <= threads)
 
 
 @pytest.mark.parametrize("listen", [True, False])
@@ -163,12 +169,12 @@ def test_wrong_use() -> None:
 
 def test_shutdown_ends_the_server_and_not_the_process() -> None:
     with pyredis.Server() as server:
-        client = server.connect(socket_timeout=5)
+        client = server.connect(socket_timeout=PATIENCE)
         client.shutdown(nosave=True)
         with pytest.raises(redis.ConnectionError):
             client.ping()
     with pyredis.Server(listen=False) as server:
-        client = server.connect(socket_timeout=5)
+        client = server.connect(socket_timeout=PATIENCE)
         client.shutdown(nosave=True)
         with pytest.raises(redis.ConnectionError):
             client.ping()
@@ -221,15 +227,15 @@ def test_replication_between_two() -> None:
         pyredis.Server(replicaof=f"127.0.0.1 {master.port}") as replica,
     ):
         master.client.set("a", 1)
-        replica.wait_until_synced()
-        assert master.client.wait(1, 5000) == 1
+        replica.wait_until_synced(PATIENCE)
+        assert master.client.wait(1, 60000) == 1
         assert replica.client.get("a") == b"1"
         with pytest.raises(redis.exceptions.ReadOnlyError):
             replica.client.set("a", 2)
-        master.faults.fail_over(replica)
+        master.faults.fail_over(replica, PATIENCE)
         assert replica.client.set("a", 2)
-        master.wait_until_synced()
-        assert replica.client.wait(1, 5000) == 1
+        master.wait_until_synced(PATIENCE)
+        assert replica.client.wait(1, 60000) == 1
         assert master.client.get("a") == b"2"
         with pytest.raises(redis.exceptions.ReadOnlyError):
             master.client.set("a", 3)

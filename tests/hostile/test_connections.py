@@ -17,8 +17,10 @@ from pyredis.core.command import Command, CommandSpec
 from pyredis.core.dispatch import build_fast_table
 from pyredis.core.logging import Logger
 from pyredis.core.options import Config
+from tests.support.inprocess import started
 from tests.support.raw import RawClient, encode
-from tests.support.servers import ServerProcess, free_port, start_oracle, start_ours
+from tests.support.servers import ServerProcess, start_oracle, start_ours
+from tests.support.waiting import PATIENCE
 
 Talk = Callable[[App, Callable[[bytes], Awaitable[bytes]]], Awaitable[None]]
 
@@ -44,7 +46,7 @@ def test_protected_mode(tmp_path: Path, protected: str) -> None:
         (tmp_path / start.__name__).mkdir()
         server = start(tmp_path / start.__name__, "--bind", "0.0.0.0", "--protected-mode", protected)
         try:
-            outside = RawClient(socket.create_connection((address, server.port), timeout=10))
+            outside = RawClient(socket.create_connection((address, server.port), timeout=PATIENCE))
             outside.sock.sendall(b"PING\r\n")
             answers.append(outside.read())
             outside.close()
@@ -52,7 +54,7 @@ def test_protected_mode(tmp_path: Path, protected: str) -> None:
             assert inside.call("PING") == b"+PONG\r\n"
             if protected == "yes":
                 assert inside.call("CONFIG", "SET", "requirepass", "secret") == b"+OK\r\n"
-                outside = RawClient(socket.create_connection((address, server.port), timeout=10))
+                outside = RawClient(socket.create_connection((address, server.port), timeout=PATIENCE))
                 assert outside.call("PING") == b"-NOAUTH Authentication required.\r\n"
                 outside.close()
             inside.close()
@@ -88,12 +90,14 @@ def test_unix_socket(tmp_path: Path, permissions: str) -> None:
 
 def test_idle_clients_are_let_go(tmp_path: Path) -> None:
     """Not the ones that wait, subscribe, or say something now and then."""
-    server = start_ours(tmp_path, "--timeout", "1")
+    server = start_ours(tmp_path)
     try:
         idle, subscriber, waiter, half, busy = (RawClient(server.connect()) for _ in range(5))
         subscriber.call("SUBSCRIBE", "news")
         waiter.send("BLPOP", "queue", "0")
         half.sock.sendall(b"*1\r\n$4\r\nPI")
+        # Long enough for ``busy`` to be heard in time.
+        assert busy.call("CONFIG", "SET", "timeout", "3") == b"+OK\r\n"
         ended: list[RawClient] = []
         while len(ended) < 2:
             assert busy.call("PING") == b"+PONG\r\n"
@@ -143,18 +147,20 @@ def test_text_of_maxclients(tmp_path: Path) -> None:
 
 def in_process(tmp_path: Path, talk: Talk) -> str:
     """Run ``talk`` beside a server in this process; returns what the server logged."""
-    config = Config()
-    config.port = free_port()
-    config.bind = ["127.0.0.1"]
-    config.logfile = str(tmp_path / "log")
+
+    def make(port: int) -> App:
+        config = Config()
+        config.port = port
+        config.bind = ["127.0.0.1"]
+        config.logfile = str(tmp_path / "log")
+        return App(config, None, Logger(config))
 
     async def main() -> None:
-        app = App(config, None, Logger(config))
-        await app.start()
+        app = await started(make)
 
         async def ask(data: bytes) -> bytes:
             """Everything that comes back for one connection's bytes, until the server has closed it."""
-            reader, writer = await asyncio.open_connection("127.0.0.1", config.port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", app.server.config.port)
             writer.write(data)
             writer.write_eof()
             reply = await reader.read()

@@ -235,7 +235,7 @@ def test_handshakes_that_do_not_end(tls_server: tuple[ServerProcess, int], files
     for sock in waiting:
         sock.close()
     wait_until(works)
-    configure("maxclients", 10000, "timeout", 1)
+    configure("maxclients", 10000, "timeout", 3)
     assert all(map(closes, begin(50)))
     wait_until(works)
     configure("timeout", 0)

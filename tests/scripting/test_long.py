@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle, start_ours
+from tests.support.waiting import PATIENCE
 
 LOOP = "while true do end"
 
@@ -59,7 +60,7 @@ def running(server: ServerProcess, *argv: str) -> Iterator[list[bytes]]:
     try:
         yield replies
     finally:
-        thread.join(30)
+        thread.join(PATIENCE)
         client.close()
 
 
@@ -163,7 +164,7 @@ def test_transaction(one: ServerProcess) -> None:
     )
     thread.start()
     wait_until_busy(other)
-    thread.join(60)
+    thread.join(PATIENCE)
     assert replies[-2:] == [b"*3\r\n+OK\r\n:7\r\n:2\r\n", b"+PONG\r\n"]
     assert other.call("GET", "t") == b"$1\r\n2\r\n"
     client.close()
@@ -193,7 +194,7 @@ def test_waiting_clients(one: ServerProcess) -> None:
         pass
     pusher = "redis.call('RPUSH', 'list', 'a', 'b') for i = 1, 2e8 do end return redis.call('LLEN', 'list')"
     assert client.call("EVAL", pusher, "0") == b":2\r\n"
-    thread.join(30)
+    thread.join(PATIENCE)
     assert replies == [b"*2\r\n$4\r\nlist\r\n$1\r\na\r\n"]
     waiter.close()
     client.close()
@@ -219,6 +220,6 @@ def test_shutdown(tmp_path: Path) -> None:
     script.sock.sendall(b"EVAL \"redis.call('SET','x',1) while true do pcall(error) end\" 0\r\n")
     wait_until_busy(client)
     client.sock.sendall(b"SHUTDOWN NOSAVE\r\n")
-    assert server.process.wait(20) == 0
+    assert server.process.wait(PATIENCE) == 0
     client.close()
     script.close()
