@@ -50,9 +50,14 @@ def in_background(work: object, *args: object) -> threading.Thread:
     return thread
 
 
+def begin_to_send(sock: socket.socket, data: bytes, times: int) -> threading.Thread:
+    """:func:`send_all` in a thread, which may take its time. What is read meanwhile may, too."""
+    sock.settimeout(None)  # not in the thread: that would disturb who has begun to read
+    return in_background(send_all, sock, data, times)
+
+
 def send_all(sock: socket.socket, data: bytes, times: int) -> None:
     """Send as long as the peer takes it; ends when it closes."""
-    sock.settimeout(None)
     try:
         for _ in range(times):
             sock.sendall(data)
@@ -115,7 +120,7 @@ def test_a_million_replies_wait_for_their_reader(fresh: ServerProcess) -> None:
     unit = b"".join([encode([b"GET", b"key:%d" % n]) for n in range(16)])
     expected = b"".join([b"$%d\r\n%b\r\n" % (len(value), value) for value in values])
     before = resident(fresh)
-    sender = in_background(send_all, client.sock, unit * 100, 625)
+    sender = begin_to_send(client.sock, unit * 100, 625)
     while b"omem=0 " in control.call("CLIENT", "LIST", "ID", number):
         pass
     others_are_served(fresh)
@@ -141,7 +146,7 @@ def test_few_requests_for_much(fresh: ServerProcess) -> None:
     client = RawClient(fresh.connect())
     client.call("SET", "big", "x" * MB)
     before = resident(fresh)
-    sender = in_background(send_all, client.sock, encode([b"GET", b"big"]) * 20_000, 1)
+    sender = begin_to_send(client.sock, encode([b"GET", b"big"]) * 20_000, 1)
     client.file.read(10 * MB)
     for _ in range(20):
         others_are_served(fresh)
@@ -156,7 +161,7 @@ def test_a_flood_leaves_turns_to_others(fresh: ServerProcess) -> None:
     """While one connection's megabytes of commands are run, another sees them half done."""
     flood, other = RawClient(fresh.connect()), RawClient(fresh.connect())
     total, times = 300_000, 10
-    sender = in_background(send_all, flood.sock, encode([b"INCR", b"n"]) * total, times)
+    sender = begin_to_send(flood.sock, encode([b"INCR", b"n"]) * total, times)
     assert flood.file.read(4) == b":1\r\n"
     reader = in_background(wait_until_closed, flood.sock)
     amid: set[int] = set()
