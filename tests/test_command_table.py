@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess
 from tests.support.tree import Node, tree
+from tests.support.waiting import PATIENCE
 
 CATEGORIES = (
     *["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo"],
@@ -306,7 +307,7 @@ def test_hints_of_redis_cli(newest: ServerProcess) -> None:
     """They come from our COMMAND DOCS: redis-cli 7.0 itself does not know CLIENT SETINFO."""
     environment = {**os.environ, "TERM": "xterm"}
     argv = ["-p", str(newest.port)]
-    terminal = pexpect.spawn("/usr/bin/redis-cli", argv, env=environment, timeout=30, dimensions=(24, 200))
+    terminal = pexpect.spawn("/usr/bin/redis-cli", argv, env=environment, timeout=PATIENCE, dimensions=(24, 200))
     try:
         terminal.expect_exact("> ")
         terminal.send("client setinfo ")

@@ -24,6 +24,7 @@ from tests.support.documents import CHECKED, ROOT, RUN, Block, blocks, outside_b
 from tests.support.raw import RawClient
 from tests.support.servers import ServerProcess, start_oracle
 from tests.support.tree import tree
+from tests.support.waiting import PATIENCE
 
 PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
 COMMAND_PAGES = [page for page in PAGES if page.startswith("docs/commands/")]
@@ -31,7 +32,7 @@ COMMAND_PAGES = [page for page in PAGES if page.startswith("docs/commands/")]
 
 def test_generated_pages_are_up_to_date() -> None:
     argv = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 
@@ -134,7 +135,7 @@ def test_examples(page: str, redis_server: ServerProcess) -> None:
 def shows_in_time(block: Block, port: int) -> None:
     """An example on an empty server; once more if it was interrupted for so long that a deadline shows it."""
     for last in (False, False, True):
-        client = RawClient(socket.create_connection(("127.0.0.1", port), timeout=20))
+        client = RawClient(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
         for line in ("FLUSHALL", "FUNCTION FLUSH", "SCRIPT FLUSH", "ACL DELUSER ada", "CLIENT UNPAUSE"):
             client.call(*line.split())
         client.close()

@@ -6,6 +6,7 @@ The sets at the top are the whole list of what is not compared byte for byte.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 Parsed = tuple[str, Any]
@@ -34,10 +35,11 @@ PICKS = frozenset(b"SPOP SRANDMEMBER HRANDFIELD ZRANDMEMBER RANDOMKEY".split())
 SCANS = frozenset(b"SCAN SSCAN HSCAN ZSCAN".split())
 """Each server has its own cursors: compared (without order) where both walks end with the first step."""
 _CONTAINERS = frozenset(b"CONFIG CLIENT OBJECT PUBSUB SLOWLOG LATENCY MEMORY COMMAND XINFO XGROUP".split())
-LIFETIMES = {b"TTL": 2, b"PTTL": 2000, b"EXPIRETIME": 2, b"PEXPIRETIME": 2000}
-"""How far these may be apart; the absolute ones only where a deadline was given relative to now."""
+LIFETIMES = {b"TTL": 1000, b"PTTL": 1, b"EXPIRETIME": 1000, b"PEXPIRETIME": 1}
+"""Milliseconds of their units. They may be as far apart as the servers were asked (and a little, as they are rounded);
+the absolute ones only where a deadline was given relative to now."""
 TIMED = frozenset(b"XPENDING XINFO|CONSUMERS XINFO|STREAM".split())
-"""With times, or milliseconds since something: numbers may be 2000 apart where both are large."""
+"""With times, or milliseconds since something: numbers may be as far apart where both are large."""
 RELATIVE = frozenset(b"RESTORE RESTORE-ASKING EX PX EXPIRE PEXPIRE SETEX PSETEX".split())
 
 
@@ -132,14 +134,14 @@ def _shape(reply: Parsed) -> Any:
     return reply if reply[0] in ("-", "null") else reply[0]
 
 
-def _close(ours: Parsed, theirs: Parsed, small_too: bool) -> bool:
-    """The same but for numbers that are times."""
+def _close(ours: Parsed, theirs: Parsed, small_too: bool, apart: float) -> bool:
+    """The same but for numbers that are times, at most ``apart`` milliseconds."""
     if type(ours[1]) is list and type(theirs[1]) is list:
         pairs = zip(ours[1], theirs[1], strict=False)
-        return len(ours[1]) == len(theirs[1]) and all(_close(a, b, small_too) for a, b in pairs)
+        return len(ours[1]) == len(theirs[1]) and all(_close(a, b, small_too, apart) for a, b in pairs)
     if ours[0] == theirs[0] == ":" and ours != theirs:
         mine, other = int(ours[1]), int(theirs[1])
-        return abs(mine - other) < 2000 and (small_too or min(mine, other) > 1 << 40)
+        return abs(mine - other) < apart and (small_too or min(mine, other) > 1 << 40)
     return ours == theirs
 
 
@@ -205,6 +207,12 @@ class Comparison:
         self.float_results = b"INCRBYFLOAT" in words
         self.queue: list[Argv] = []
         self.listed: Parsed = ("null", b"")
+        self.began = monotonic()
+        """Seconds; before the first of the servers is asked."""
+
+    def _apart(self) -> float:
+        """Milliseconds between what was asked of one server and the same of the other, at most."""
+        return 2000 + (monotonic() - self.began) * 1000
 
     def differ(self, argv: Argv, ours: bytes, theirs: bytes) -> bool:
         """Whether two raw replies to ``argv`` differ in what they must not."""
@@ -245,14 +253,14 @@ class Comparison:
         if name in SCANS:
             return _scan_differs(argv, ours, theirs)
         if name in TIMED:
-            return not _close(ours, theirs, name != b"XINFO|STREAM")
+            return not _close(ours, theirs, name != b"XINFO|STREAM", self._apart())
         if name in SORTS and b"BY" in (words := [word.upper() for word in argv[2:]]) and ours[0] == theirs[0] == "*":
             return len(ours[1]) != len(theirs[1]) or (b"LIMIT" not in words and sorted(ours[1]) != sorted(theirs[1]))
         if name in LIFETIMES and ours[0] == theirs[0] == ":":
             if name.endswith(b"TIME") and not self.relative:
                 return True
             mine, other = int(ours[1]), int(theirs[1])
-            return min(mine, other) < 0 or abs(mine - other) > LIFETIMES[name]
+            return min(mine, other) < 0 or abs(mine - other) > self._apart() / LIFETIMES[name]
         if name == b"OBJECT" or name == b"OBJECT|ENCODING":
             # INCRBYFLOAT leaves an integer as embstr in Redis; ours is an int then (docs/compatibility.md).
             return not (self.float_results and {ours[1], theirs[1]} == {b"int", b"embstr"})

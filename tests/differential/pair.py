@@ -105,8 +105,8 @@ class Pair:
         try:
             prepared = [client.pipeline(self.prepare())[1:] for client in clients]  # HELLO tells versions
             assert prepared[0] == prepared[1]
-            ours, theirs = [exchange(client, commands, marked) for client in clients]
             comparison = Comparison(commands)
+            ours, theirs = [exchange(client, commands, marked) for client in clients]
             for at, (argv, mine, other) in enumerate(zip(commands, ours, theirs, strict=True)):
                 if comparison.differ(argv, mine, other):
                     raise AssertionError(

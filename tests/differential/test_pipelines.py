@@ -187,8 +187,8 @@ def test_same_as_one_by_one(server: ServerProcess, oracle: ServerProcess, settin
             if setting == "multi":
                 pipelines.append([[b"EXEC"]])
             commands = [argv for pipeline in pipelines for argv in pipeline]
-            ours, theirs = [[r for p in pipelines for r in scene.client.pipeline(p)] for scene in scenes]
             comparison = Comparison(commands)
+            ours, theirs = [[r for p in pipelines for r in scene.client.pipeline(p)] for scene in scenes]
             for at, (argv, mine, other) in enumerate(zip(commands, ours, theirs, strict=True)):
                 assert not comparison.differ(argv, mine, other), (at, show(argv), mine, other)
             mine, other = [scene.outcome(setting, name) for scene in scenes]

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyredis
+from tests.support.waiting import PATIENCE
 
 ROOT: Final = Path(__file__).parents[2]
 RUN: Final = ("redis", "console", "sh", "python")
@@ -35,6 +36,8 @@ _FENCE: Final = re.compile(
     r"(?P<margin>[ ]*)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=margin)```[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
+_LONGEST: Final = 4 * PATIENCE
+"""Seconds that a block may take: some start several programs."""
 _PORTS: Final = re.compile(r"(?<![\d.])(?:637[89]|638\d|700\d|912\d|2637\d|2638\d)(?![\d])")
 
 
@@ -174,7 +177,7 @@ def shows(block: Block, port: int, text: str = "") -> None:
         input="".join([command + "\n" for command, _ in steps]),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     output = re.sub(r"^\(\d+\.\d\ds\)\n", "", done.stdout + done.stderr, flags=re.MULTILINE)
     expected = "".join([reply for _, reply in steps])
@@ -250,7 +253,7 @@ class PageRun:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                timeout=60,
+                timeout=_LONGEST,
             )
             output.seek(0)
             return done.returncode, output.read()
@@ -291,7 +294,7 @@ class PageRun:
                 text=True,
             )
         assert self._python.stdin and self._python.stdout
-        late = threading.Timer(60, self._python.kill)
+        late = threading.Timer(_LONGEST, self._python.kill)
         late.start()
         try:
             print(json.dumps([name, code]), file=self._python.stdin, flush=True)
@@ -309,7 +312,7 @@ class PageRun:
             self._python.stdin.close()
             self._python.stdout.close()
             try:
-                self._python.wait(60)
+                self._python.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self._python.kill()
                 self._python.wait()
