@@ -184,13 +184,13 @@ class KeyIndex:
         and there.
         """
         keys = self.keys
-        last = len(keys) - length
-        if last <= 0:
+        places = len(keys) - length + 1
+        if places <= 1:
             return iter(enumerate(keys[:]))
         rand = rng.random
         found: list[Iterator[tuple[int, bytes]]] = []
         for _ in range(runs):
-            at = int(rand() * last)
+            at = int(rand() * places)
             found.append(enumerate(keys[at : at + length], at))
         return chain.from_iterable(found)
 

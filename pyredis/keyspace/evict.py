@@ -78,6 +78,14 @@ class Victims:
             slots = {key: slot for slot, key in self._index(db).slots(self.ks.rng, count, 1) if key in there}
             if slots:
                 return [(db, key, slot) for key, slot in islice(slots.items(), count)]
+        return self._any(dbs)
+
+    def _any(self, dbs: list[Database]) -> list[Victim]:
+        """One key, if samples met none between the slots of keys that have gone: to find it clears these away."""
+        for db in dbs:
+            key = self._index(db).random(self.ks.rng)
+            if key is not None:
+                return [(db, key, -1)]
         return []
 
     def _index(self, db: Database) -> KeyIndex:
@@ -115,7 +123,7 @@ class Victims:
             self.pool = pool[kept : kept + _POOL]
             if found or not keys:
                 return found
-        return []
+        return self._any(dbs)
 
     def _sample(self, db: Database, count: int) -> list[tuple[int, int, bytes, int]]:
         state = db.track_access().get

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -218,6 +219,26 @@ def test_the_longest_unused_go_first() -> None:
     assert len(index.stale) < 150, "most keys that were chosen leave nothing behind"
     left = sum(call(client, f"exists k{n}") for n in used)
     assert left >= 90, left
+
+
+@pytest.mark.parametrize("policy", ["allkeys-random", "volatile-random", "allkeys-lru", "volatile-lfu", "volatile-ttl"])
+def test_there_is_a_victim_as_long_as_there_is_a_key(policy: str) -> None:
+    for seed in range(40):
+        server = LocalServer()
+        server.rng = Random(seed)
+        client = server.client()
+        server.config.maxmemory, server.config.maxmemory_policy = 1 << 50, policy
+        server.eviction.configure()
+        for n in range(300):
+            call(client, f"set k{n} v ex {1000 + n}")
+        victims, db = server.eviction.victims, server.dbs[0]
+        while len(db):
+            chosen = victims.choose(1 + seed % 64)
+            assert chosen
+            for victim in chosen:
+                assert db.delete(victim[1])
+                victims.removed(victim)
+        assert victims.choose(1) == []
 
 
 def test_tables_shrink_with_their_keys() -> None:

@@ -168,3 +168,11 @@ def test_shuffle_prefix_is_uniform() -> None:
         seen[tuple(items[:2])] += 1
     assert len(seen) == 6
     assert all(850 < n < 1150 for n in seen.values())
+
+
+def test_every_slot_is_met() -> None:
+    """Runs of neighbouring slots begin anywhere and reach the last one."""
+    index = KeyIndex(b"%d" % n for n in range(10))
+    for length in (1, 3, 9, 10, 20):
+        met = dict(index.slots(random.Random(1), 200, length))
+        assert met == {n: b"%d" % n for n in range(10)}
