@@ -167,7 +167,8 @@ class Interpreter:
     def run(self, handle: int, resp: int, keys: int, arguments: list[bytes]) -> Any:
         """Run a script: a string or number that it returned, or a tuple as ``api.lua`` delivers it."""
         if arguments:
-            if (size := sum(map(len, arguments))) > _LARGE and not self.has_room(2 * size):
+            size = len(arguments[0]) if len(arguments) == 1 else sum(map(len, arguments))
+            if size > _LARGE and not self.has_room(2 * size):
                 return None, None, b"ERR not enough memory"
             if len(arguments) > _AT_ONCE:
                 for at in range(0, len(arguments), _AT_ONCE):
