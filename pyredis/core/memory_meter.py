@@ -123,9 +123,12 @@ class Meter:
 
     def measure_if_cheap(self, limit: int) -> None:
         """Measure, unless that was done a moment ago, takes long, and cannot change the figure much."""
-        unknown = self.received * max(self.growth, 1.0) + self.freed
-        if self.begin().cost_ns < _QUICK_NS or self.is_rested() or unknown > limit >> 5:
+        if self.begin().cost_ns < _QUICK_NS or self.is_rested() or self._unknown() > limit >> 5:
             self.measure()
+
+    def _unknown(self) -> float:
+        """How much may have come or gone since the last measurement."""
+        return self.received * max(self.growth, 1.0) + self.freed
 
     def is_rested(self) -> bool:
         """Whether one more measurement would not take too much of the time."""
@@ -142,11 +145,11 @@ class Meter:
 
     def is_stale(self, limit: int) -> bool:
         """Whether so much has been received or evicted that it is better to measure anew."""
-        return self.received * max(self.growth, 1.0) + self.freed > self.trust(limit)
+        return self._unknown() > self.trust(limit)
 
     def is_old(self, limit: int) -> bool:
         """Whether that is so much that the resident size should not be relied on alone: memory may be swapped out."""
-        return self.received * max(self.growth, 1.0) + self.freed > max(limit >> 4, _LEAST_TRUST)
+        return self._unknown() > max(limit >> 4, _LEAST_TRUST)
 
     def fresh(self, arrived: int) -> int:
         """For reports: measured now, unless that was done a moment ago and little has ``arrived`` (bytes) since."""

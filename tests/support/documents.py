@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyredis
+from tests.support.servers import claim_ports
 from tests.support.waiting import PATIENCE
 
 ROOT: Final = Path(__file__).parents[2]
@@ -79,23 +78,14 @@ def outside_blocks(page: str | Path) -> str:
 
 _USED: Final = (*range(10), *range(20, 30), *range(78, 90))
 """The last digits of ports that pages name."""
-_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_WORKERS: Final = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-"""Which part of the tests this is, and how many there are: two that look at once must not find the same ports."""
+_HUNDREDS: Final = range(10_000, 20_000, 100)
 
 
 def free_ports(taken: set[int]) -> int:
     """A round number of which nobody listens on the ports behind it that pages use; none of ``taken``."""
-    while True:
-        first = random.SystemRandom().randrange(100 + _WORKER, 200, _WORKERS) * 100
-        try:
-            for port in [first + number for number in _USED]:
-                with socket.socket() as s:
-                    s.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        if first not in taken:
-            return first
+    while (first := claim_ports(_HUNDREDS, _USED)) in taken:
+        pass
+    return first
 
 
 def matches(expected: str, output: str) -> bool:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.support.waiting import PATIENCE
@@ -23,44 +24,40 @@ not at the moment; and a client that looks for the server there might be connect
 _ROWS = range(32_000, 32_760, 10)
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-_given: set[int] = set()
+_given: dict[range, dict[int, None]] = {}
+
+
+def claim_ports(places: range, behind: Iterable[int] = (0,)) -> int:
+    """One of ``places``: nobody listens on the ports so far behind it, and no other part of the tests is given it.
+
+    Not the same again so soon: what was given first is forgotten when half of all have been.
+    """
+    mine = places[_WORKER::_WORKERS]
+    given = _given.setdefault(places, {})
+    if len(given) > len(mine) // 2:
+        del given[next(iter(given))]
+    while True:
+        first = random.SystemRandom().choice(mine)
+        if first in given:
+            continue
+        try:
+            for number in behind:
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", first + number))
+        except OSError:
+            continue
+        given[first] = None
+        return first
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that no other part of the tests is given; not the same again so soon."""
-    mine = _PORTS[_WORKER::_WORKERS]
-    if len(_given) > len(mine) // 2:
-        _given.clear()
-    while True:
-        port = random.SystemRandom().choice(mine)
-        if port in _given:
-            continue
-        try:
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        _given.add(port)
-        return port
+    """A port that nobody listens on; see :func:`claim_ports`."""
+    return claim_ports(_PORTS)
 
 
 def free_range(count: int) -> int:
     """The first of so many ports in a row, at most ten, that are free as :func:`free_port` has it."""
-    mine = _ROWS[_WORKER::_WORKERS]
-    if _given.issuperset(mine):
-        _given.difference_update(mine)
-    while True:
-        first = random.SystemRandom().choice(mine)
-        if first in _given:
-            continue
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as s:
-                    s.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        _given.add(first)
-        return first
+    return claim_ports(_ROWS, range(count))
 
 
 class ServerProcess:
